@@ -1,0 +1,63 @@
+"""The public surface for plugins. What is not in ``__all__`` here or in `ekaci_core.hookspecs` is private."""
+
+from ekaci_core.api.builder import (
+    Builder,
+    BuilderType,
+    BuildFailed,
+    BuildInterrupted,
+    BuildOutcome,
+    BuildRequest,
+    Built,
+)
+from ekaci_core.api.context import Clock, Logger, PluginContext
+from ekaci_core.api.errors import EkaciError, EvaluatorUnavailable, InfrastructureFault, UsageFault
+from ekaci_core.api.evaluator import EvaluationRequest, Evaluator, EvaluatorType
+from ekaci_core.model.build import BuildState
+from ekaci_core.model.derivation import Derivation, DerivationRecord, Output
+from ekaci_core.model.evaluation import (
+    META_KEYS,
+    AttributeFault,
+    EvaluatedAttribute,
+    EvaluatedItem,
+    FaultKind,
+    NullAttribute,
+)
+from ekaci_core.model.ids import AttrPath, DrvPath, StorePath, System
+
+PLUGIN_API = 1
+"""The version of this contract. A plugin states the one it was written for as ``EKACI_PLUGIN_API``."""
+
+__all__ = [
+    "META_KEYS",
+    "PLUGIN_API",
+    "AttrPath",
+    "AttributeFault",
+    "BuildFailed",
+    "BuildInterrupted",
+    "BuildOutcome",
+    "BuildRequest",
+    "BuildState",
+    "Builder",
+    "BuilderType",
+    "Built",
+    "Clock",
+    "Derivation",
+    "DerivationRecord",
+    "DrvPath",
+    "EkaciError",
+    "EvaluatedAttribute",
+    "EvaluatedItem",
+    "EvaluationRequest",
+    "Evaluator",
+    "EvaluatorType",
+    "EvaluatorUnavailable",
+    "FaultKind",
+    "InfrastructureFault",
+    "Logger",
+    "NullAttribute",
+    "Output",
+    "PluginContext",
+    "StorePath",
+    "System",
+    "UsageFault",
+]

@@ -1,0 +1,45 @@
+"""What a plugin is given: never the server itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import attrs
+
+
+class Clock(Protocol):
+    """Time as an argument."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never goes back."""
+        ...
+
+
+class Logger(Protocol):
+    """A structured logger: an event name and fields, never a formatted sentence."""
+
+    def debug(self, event: str, /, **fields: object) -> object:
+        """Log for developers."""
+        ...
+
+    def info(self, event: str, /, **fields: object) -> object:
+        """Log what an operator may want to know."""
+        ...
+
+    def warning(self, event: str, /, **fields: object) -> object:
+        """Log what an operator should look at."""
+        ...
+
+
+@attrs.frozen
+class PluginContext:
+    """Handed to ``open``. ``environment`` is the environment for child processes, already cleaned."""
+
+    clock: Clock
+    log: Logger
+    environment: Mapping[str, str]

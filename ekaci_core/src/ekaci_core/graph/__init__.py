@@ -1,0 +1,1 @@
+"""Algorithms over derivations: pure functions on compact graphs."""

@@ -1,0 +1,38 @@
+"""What a plugin may register. Hooks are synchronous, called once at start, and only return types.
+
+A plugin is a module named by an entry point of the group ``ekaci.plugins``. It states the contract it was written
+for, and implements one or more hooks::
+
+    from ekaci_core.hookspecs import hookimpl
+
+    EKACI_PLUGIN_API = 1
+
+    @hookimpl
+    def ekaci_register_evaluator_types():
+        return [MyEvaluatorType()]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pluggy
+
+from ekaci_core.api import BuilderType, EvaluatorType
+
+PROJECT = "ekaci"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def ekaci_register_evaluator_types() -> Iterable[EvaluatorType]:
+    """Return the kinds of evaluator that this plugin adds."""
+    return ()
+
+
+@hookspec
+def ekaci_register_builder_types() -> Iterable[BuilderType]:
+    """Return the kinds of builder that this plugin adds."""
+    return ()

@@ -1,0 +1,178 @@
+"""How head differs from base."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+import attrs
+
+from ekaci_core.model.build import BuildState
+from ekaci_core.model.evaluation import AttributeFault
+from ekaci_core.model.ids import AttrPath, DrvPath, System
+from ekaci_core.model.package import PackageMeta
+
+
+class Change(enum.Enum):
+    """How one attribute differs between base and head."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"  # another derivation
+
+
+@attrs.frozen
+class Side:
+    """An attribute as one side has it. ``version`` and ``pname`` fall back on the derivation's name."""
+
+    drv: DrvPath
+    name: str
+    pname: str
+    version: str | None
+    meta: PackageMeta
+
+
+@attrs.frozen
+class AttributeChange:
+    """An attribute that is not the same on both sides. At least one side is there."""
+
+    job: str
+    attr: AttrPath
+    system: System
+    base: Side | None
+    head: Side | None
+
+    @property
+    def change(self) -> Change:
+        """Added, removed or changed."""
+        if self.base is None:
+            return Change.ADDED
+        return Change.REMOVED if self.head is None else Change.CHANGED
+
+    @property
+    def is_version_bump(self) -> bool:
+        """Same package, another version."""
+        base, head = self.base, self.head
+        if base is None or head is None or base.pname != head.pname:
+            return False
+        return base.version is not None and head.version is not None and base.version != head.version
+
+    @property
+    def is_renamed(self) -> bool:
+        """Another package under the same attribute."""
+        return self.base is not None and self.head is not None and self.base.pname != self.head.pname
+
+    @property
+    def licenses_changed(self) -> bool:
+        """Whether the sets of licences differ."""
+        return self.base is not None and self.head is not None and self.base.meta.licenses != self.head.meta.licenses
+
+    @property
+    def maintainers_changed(self) -> bool:
+        """Whether the sets of maintainers differ."""
+        return (
+            self.base is not None and self.head is not None and self.base.meta.maintainers != self.head.meta.maintainers
+        )
+
+    @property
+    def is_rebuild_only(self) -> bool:
+        """Changed, and only because something below it changed or its recipe did: nothing a reader would name."""
+        return (
+            self.change is Change.CHANGED
+            and not self.is_version_bump
+            and not self.is_renamed
+            and not self.licenses_changed
+            and not self.maintainers_changed
+        )
+
+
+@attrs.frozen
+class JobComparison:
+    """One job, base against head.
+
+    ``missing_on`` is ``head`` where head drops the job, ``base`` where head adds it, else None. ``meta_only`` are
+    attributes whose derivation is the same and whose licences or maintainers differ.
+    """
+
+    job: str
+    changes: tuple[AttributeChange, ...]
+    unchanged: int
+    meta_only: tuple[AttributeChange, ...]
+    base_faults: tuple[AttributeFault, ...]
+    head_faults: tuple[AttributeFault, ...]
+    new_faults: tuple[AttributeFault, ...]
+    fixed_faults: tuple[AttributeFault, ...]
+    missing_on: str | None = None
+    allow_eval_failures: bool = False
+
+
+@attrs.frozen
+class BlastRadius:
+    """A changed derivation and what rebuilds because of it.
+
+    ``dependents`` counts strict transitive dependents within head's closure; ``attrs`` are the attributes that are
+    this derivation.
+    """
+
+    drv: DrvPath
+    name: str
+    system: System
+    attrs: tuple[AttrPath, ...]
+    dependents: int
+
+
+@attrs.frozen
+class Impact:
+    """What must be rebuilt.
+
+    ``new_derivations``: by system, derivations in head's closure that base's closure has not.
+    ``rebuilt_packages``: by system, attributes added or changed.
+    ``top``: new derivations, most dependents first.
+    """
+
+    new_derivations: Mapping[System, int]
+    rebuilt_packages: Mapping[System, int]
+    top: tuple[BlastRadius, ...]
+
+
+class Standing(enum.Enum):
+    """What an added or changed attribute's builds on both sides say together."""
+
+    NEWLY_FAILING = "newly failing"
+    STILL_FAILING = "still failing"
+    FAILING_BASE_UNKNOWN = "failing, base unknown"
+    NEWLY_SUCCEEDING = "newly succeeding"
+    STILL_SUCCEEDING = "still succeeding"
+    SUCCEEDING_BASE_UNKNOWN = "succeeding, base unknown"
+    ADDED_SUCCEEDING = "added, succeeding"
+    UNKNOWN = "not known yet"
+    REMOVED = "removed"
+
+
+@attrs.frozen
+class Outcome:
+    """An attribute change together with what is known of its builds. None: nothing is known."""
+
+    change: AttributeChange
+    base_state: BuildState | None
+    head_state: BuildState | None
+    standing: Standing
+
+
+@attrs.frozen
+class Failure:
+    """Why an attribute of head fails: the derivation that failed, its log's end, and how to see it again.
+
+    ``drv`` is the attribute's own derivation or the dependency that failed. ``log_tail`` has at most 30 lines.
+    ``reason`` is a sentence, for example ``builder failed with exit code 1``.
+    """
+
+    attrs: tuple[AttrPath, ...]
+    drv: DrvPath
+    system: System
+    state: BuildState
+    reason: str
+    log_tail: tuple[str, ...]
+    log_path: str | None
+    reproduce: str
+    on_base_too: bool

@@ -1,0 +1,181 @@
+"""What every store can do. Services depend on this, never on a database.
+
+A derivation has a number in its store. Numbers grow from inputs to dependents: every input's number is smaller than
+that of what needs it, so ascending order is a topological order, and a derivation is only stored together with, or
+after, its whole closure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NewType, Protocol
+
+import attrs
+
+from ekaci_core.graph.dag import Dag
+from ekaci_core.model.build import Build, BuildState
+from ekaci_core.model.derivation import DerivationRecord
+from ekaci_core.model.evaluation import AttributeFault, EvaluatedItem, EvaluationKey
+from ekaci_core.model.ids import AttrPath, DrvPath, System
+from ekaci_core.model.package import PackageMeta
+
+EvaluationId = NewType("EvaluationId", int)
+DerivationId = NewType("DerivationId", int)
+MetaId = NewType("MetaId", int)
+AttemptId = NewType("AttemptId", int)
+
+
+@attrs.frozen
+class EvaluationRecord:
+    """A finished evaluation. ``gc_roots`` is the directory that keeps its derivations alive."""
+
+    id: EvaluationId
+    key: EvaluationKey
+    finished_at: float
+    gc_roots: str
+    duration: float
+
+
+@attrs.frozen
+class StoredAttribute:
+    """An attribute of an evaluation. Equal ``meta`` numbers mean equal metadata."""
+
+    attr: AttrPath
+    derivation: DerivationId
+    name: str
+    system: System
+    meta: MetaId | None
+
+
+@attrs.frozen
+class EvaluationContents:
+    """All attributes of one evaluation."""
+
+    attributes: Mapping[AttrPath, StoredAttribute]
+    faults: tuple[AttributeFault, ...]
+    nulls: int
+
+
+@attrs.frozen
+class BuildChange:
+    """A transition to record: the state after it, when and why."""
+
+    build: Build
+    at: float
+    cause: str
+
+
+@attrs.frozen
+class Attempt:
+    """One run of a builder. ``ended_at`` is None while it runs, or where the process that ran it died."""
+
+    id: AttemptId
+    drv: DrvPath
+    builder: str
+    started_at: float
+    log_path: str | None
+    ended_at: float | None = None
+    exit_status: int | None = None
+    outcome: BuildState | None = None
+    reason: str = ""
+
+
+class Store(Protocol):
+    """Reads see all that was written before them; each writing method is one transaction.
+
+    A write that was begun is finished even if the caller is cancelled meanwhile.
+
+    Raises (any method):
+        InfrastructureFault: no space left, the file is unreadable, or locked for longer than a minute.
+    """
+
+    # --- evaluations ---
+
+    async def find_evaluation(self, key: EvaluationKey) -> EvaluationRecord | None:
+        """Return the newest finished evaluation of this key."""
+        ...
+
+    async def begin_evaluation(self, key: EvaluationKey, *, now: float, gc_roots: str) -> EvaluationId:
+        """Open a new evaluation. It stays invisible to `find_evaluation` until it is finished."""
+        ...
+
+    async def known_derivations(self, paths: Collection[DrvPath]) -> frozenset[DrvPath]:
+        """Say which of these are stored (and so their closures)."""
+        ...
+
+    async def add_evaluated(
+        self,
+        evaluation: EvaluationId,
+        derivations: Sequence[DerivationRecord],
+        items: Sequence[EvaluatedItem],
+    ) -> None:
+        """Store derivations, inputs before dependents, and items whose derivations are stored by then.
+
+        A derivation that is stored already (by another process, say) is left as it is.
+        """
+        ...
+
+    async def finish_evaluation(self, evaluation: EvaluationId, *, now: float) -> None:
+        """Make it visible."""
+        ...
+
+    async def drop_evaluations(self, evaluations: Collection[EvaluationId]) -> None:
+        """Forget evaluations, finished or not; derivations and builds stay."""
+        ...
+
+    async def contents(self, evaluation: EvaluationId) -> EvaluationContents:
+        """Return all attributes and faults."""
+        ...
+
+    async def metas(self, ids: Collection[MetaId]) -> Mapping[MetaId, PackageMeta]:
+        """Return metadata by number."""
+        ...
+
+    # --- derivations ---
+
+    async def derivations(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, DerivationRecord]:
+        """Return derivations by number."""
+        ...
+
+    async def derivation_ids(self, paths: Collection[DrvPath]) -> Mapping[DrvPath, DerivationId]:
+        """Return the numbers of those that are stored."""
+        ...
+
+    async def closure(self, roots: Collection[DerivationId]) -> Dag:
+        """Return the graph of these derivations and all they need; its keys are derivation numbers."""
+        ...
+
+    # --- builds ---
+
+    async def builds(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, Build]:
+        """Return what is known of the builds of these; absent means never queued."""
+        ...
+
+    async def record_builds(self, changes: Sequence[BuildChange]) -> None:
+        """Store states, failures and blockers, and one event row each, in order."""
+        ...
+
+    async def claim(self, drv: DrvPath, worker: str, *, now: float, until: float) -> str | None:
+        """Lease a derivation to ``worker``, so that no other builds it meanwhile; renews one's own lease.
+
+        Returns None if the lease is ours, else the worker who holds it and whose lease has not ended.
+        """
+        ...
+
+    async def release(self, drv: DrvPath, worker: str) -> None:
+        """Give up one's own lease; does nothing if it is not one's own."""
+        ...
+
+    async def begin_attempt(self, drv: DrvPath, *, builder: str, log_path: str | None, now: float) -> AttemptId:
+        """Record that a builder starts."""
+        ...
+
+    async def end_attempt(
+        self, attempt: AttemptId, *, now: float, exit_status: int | None, outcome: BuildState, reason: str
+    ) -> None:
+        """Record how it ended."""
+        ...
+
+    async def last_attempts(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, Attempt]:
+        """Return the newest attempt at each that has one."""
+        ...
