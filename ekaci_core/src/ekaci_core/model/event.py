@@ -1,0 +1,76 @@
+"""What services tell whoever watches: live news for progress displays, never the only place of a fact."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from ekaci_core.model.build import BuildState
+from ekaci_core.model.ids import DrvPath
+
+
+class ReviewSide(enum.Enum):
+    """The side of a review that an evaluation belongs to; the value is how people read it."""
+
+    BASE = "base"
+    HEAD = "head"
+
+
+@attrs.frozen
+class EvaluationStarted:
+    """An evaluation begins, or its result is about to be taken from the store."""
+
+    side: ReviewSide
+    job: str
+
+
+@attrs.frozen
+class EvaluationProgress:
+    """Totals so far: derivation attributes and faults reported, derivations added to the store."""
+
+    side: ReviewSide
+    job: str
+    attributes: int
+    faults: int
+    derivations: int
+
+
+@attrs.frozen
+class EvaluationFinished:
+    """An evaluation is stored. ``cached`` says that it was known and not made now; ``seconds`` it took now."""
+
+    side: ReviewSide
+    job: str
+    cached: bool
+    seconds: float
+
+
+@attrs.frozen
+class BuildStarted:
+    """A builder took a derivation."""
+
+    drv: DrvPath
+    name: str
+
+
+@attrs.frozen
+class BuildPhase:
+    """A running build entered a phase, for example ``buildPhase``."""
+
+    drv: DrvPath
+    phase: str
+
+
+@attrs.frozen
+class BuildFinished:
+    """A build left the builder, in this state, after so many seconds of the last attempt."""
+
+    drv: DrvPath
+    state: BuildState
+    seconds: float
+
+
+EvaluationEvent = EvaluationStarted | EvaluationProgress | EvaluationFinished
+BuildEventReport = BuildStarted | BuildPhase | BuildFinished
+ReviewEvent = EvaluationEvent | BuildEventReport
