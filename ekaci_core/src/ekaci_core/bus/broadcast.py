@@ -49,6 +49,7 @@ class Broadcast(Generic[Event]):
 
     def __init__(self) -> None:
         self._listeners: list[Subscription[Event]] = []
+        self._closed = False
 
     def send(self, event: Event) -> None:
         """Hand an event to all listeners."""
@@ -56,7 +57,8 @@ class Broadcast(Generic[Event]):
             listener.put(event)
 
     def close(self) -> None:
-        """End all listeners."""
+        """End all listeners, those to come included. Nothing may be sent afterwards that anyone must hear."""
+        self._closed = True
         for listener in self._listeners:
             listener.close()
 
@@ -64,6 +66,8 @@ class Broadcast(Generic[Event]):
     def listening(self, capacity: int = 10_000) -> Iterator[Subscription[Event]]:
         """Listen for as long as the context is open."""
         subscription: Subscription[Event] = Subscription(capacity)
+        if self._closed:
+            subscription.close()
         self._listeners.append(subscription)
         try:
             yield subscription
