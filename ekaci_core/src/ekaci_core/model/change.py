@@ -34,13 +34,18 @@ class Side:
 
 @attrs.frozen
 class AttributeChange:
-    """An attribute that is not the same on both sides. At least one side is there."""
+    """An attribute that is not the same derivation on both sides. At least one side is there.
+
+    ``base_fault`` and ``head_fault`` say why a side is not there: it, or its whole job, could not be evaluated.
+    """
 
     job: str
     attr: AttrPath
     system: System
     base: Side | None
     head: Side | None
+    base_fault: bool = False
+    head_fault: bool = False
 
     @property
     def change(self) -> Change:
@@ -91,7 +96,9 @@ class JobComparison:
     """One job, base against head.
 
     ``missing_on`` is ``head`` where head drops the job, ``base`` where head adds it, else None. ``meta_only`` are
-    attributes whose derivation is the same and whose licences or maintainers differ.
+    attributes whose derivation is the same and whose licences, maintainers or marks (broken, insecure, unfree) differ;
+    ``unchanged`` counts them too. ``new_faults`` are those of ``head_faults`` that base has not, ``fixed_faults`` those
+    of ``base_faults`` that head has not. ``allow_eval_failures`` is base's word.
     """
 
     job: str
@@ -105,10 +112,20 @@ class JobComparison:
     missing_on: str | None = None
     allow_eval_failures: bool = False
 
+    @property
+    def known_faults(self) -> tuple[AttributeFault, ...]:
+        """Faults that both sides have, as head says them."""
+        new = set(self.new_faults)
+        return tuple(fault for fault in self.head_faults if fault not in new)
+
+    def count(self, change: Change) -> int:
+        """Count the attributes that changed in this way."""
+        return sum(each.change is change for each in self.changes)
+
 
 @attrs.frozen
 class BlastRadius:
-    """A changed derivation and what rebuilds because of it.
+    """A new derivation that is a package, and what rebuilds because of it.
 
     ``dependents`` counts strict transitive dependents within head's closure; ``attrs`` are the attributes that are
     this derivation.
@@ -127,12 +144,19 @@ class Impact:
 
     ``new_derivations``: by system, derivations in head's closure that base's closure has not.
     ``rebuilt_packages``: by system, attributes added or changed.
-    ``top``: new derivations, most dependents first.
+    ``dependents``: for every new derivation that is an attribute of head, its strict transitive dependents within
+    head's closure. ``top``: the first of these, most dependents first, then by path.
     """
 
     new_derivations: Mapping[System, int]
     rebuilt_packages: Mapping[System, int]
     top: tuple[BlastRadius, ...]
+    dependents: Mapping[DrvPath, int] = attrs.field(factory=dict)
+
+    @property
+    def total(self) -> int:
+        """Count the new derivations of all systems."""
+        return sum(self.new_derivations.values())
 
 
 class Standing(enum.Enum):

@@ -13,7 +13,8 @@ class PackageMeta:
     """The part of ``meta`` that comparison and reports use, normalised.
 
     ``licenses`` and ``maintainers`` are sorted labels without duplicates: SPDX id, else short name, else full name;
-    GitHub login, else name, else e-mail address.
+    GitHub login, else name, else e-mail address. ``unfree`` follows from a licence that says it is not free where the
+    evaluator does not report it.
     """
 
     licenses: tuple[str, ...] = ()
@@ -35,7 +36,7 @@ class PackageMeta:
             position=_text(raw.get("position")),
             broken=raw.get("broken") is True,
             insecure=raw.get("insecure") is True,
-            unfree=raw.get("unfree") is True,
+            unfree=raw.get("unfree") is True or ("unfree" not in raw and _is_unfree(raw.get("license"))),
             description=_text(raw.get("description")),
             homepage=_text(raw.get("homepage")),
         )
@@ -54,6 +55,11 @@ def _label(entry: Any, keys: tuple[str, ...], unknown: str) -> str:
             if isinstance(entry.get(key), str) and entry[key]:
                 return str(entry[key])
     return unknown
+
+
+def _is_unfree(value: Any) -> bool:
+    entries = value if isinstance(value, list) else [value]
+    return any(isinstance(entry, Mapping) and entry.get("free") is False for entry in entries)
 
 
 def _text(value: Any) -> str | None:

@@ -15,8 +15,9 @@ from ekaci_core.model.verdict import Verdict
 class Report:
     """A review, finished or not.
 
-    ``timings`` are seconds by stage. ``notes`` are warnings about the configuration and the repository.
-    ``infrastructure`` are faults of the machine that kept evidence from being complete.
+    ``timings`` are seconds by stage, in order. ``built`` counts the derivations that this review built. ``notes`` are
+    warnings about the configuration and the repository. ``infrastructure`` are faults of the machine that kept
+    evidence from being complete.
     """
 
     repository: str

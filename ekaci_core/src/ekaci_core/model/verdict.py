@@ -6,6 +6,8 @@ import enum
 
 import attrs
 
+from ekaci_core.model.errors import EXIT_INFRASTRUCTURE
+
 
 class Decision(enum.Enum):
     """The three answers. Missing evidence is never `MERGE`."""
@@ -30,9 +32,20 @@ class Reason:
 
 @attrs.frozen
 class Verdict:
-    """The answer and why. ``attention`` asks a person to look although nothing speaks against merging."""
+    """The answer and why, weightiest reason first.
+
+    ``attention`` asks a person to look although nothing speaks against merging. ``infrastructure_fault`` says that the
+    machine kept evidence from being complete.
+    """
 
     decision: Decision
     attention: bool
     reasons: tuple[Reason, ...]
     infrastructure_fault: bool = False
+
+    @property
+    def exit_status(self) -> int:
+        """What ``ekaci review`` exits with: a proven "do not merge" outranks a fault of the machine."""
+        if self.infrastructure_fault and self.decision is not Decision.DO_NOT_MERGE:
+            return EXIT_INFRASTRUCTURE
+        return self.decision.exit_status
