@@ -58,7 +58,16 @@ _TERMINAL: Final = frozenset(
 
 @attrs.frozen
 class Build:
-    """A derivation's state. ``failures`` counts failing attempts, at most `COUNTED_FAILURES`."""
+    """A derivation's state.
+
+    Attributes:
+        drv: the derivation.
+        state: where it stands.
+        failures: counted failing attempts, at most `COUNTED_FAILURES`; kept when it succeeds, so that a flaky build
+            can be told.
+        blockers: of a transitive failure, the transitive dependencies that failed for good or can be built nowhere;
+            of a blocked one, those that were interrupted; otherwise empty.
+    """
 
     drv: DrvPath
     state: BuildState = BuildState.QUEUED
@@ -78,19 +87,19 @@ class Started:
 
 @attrs.frozen
 class Succeeded:
-    """Built, found valid in the store, or substituted."""
+    """Built, found valid in the store, or to be had from a substituter."""
 
 
 @attrs.frozen
 class Failed:
-    """The builder ran and said no. ``final`` skips the retry: a cached failure, or a wrong fixed-output hash."""
+    """The builder ran and said no. ``final`` skips the retry, as a wrong fixed-output hash does."""
 
     final: bool = False
 
 
 @attrs.frozen
 class Interrupted:
-    """The attempt ended without a result; ``kind`` is one of the interruption states."""
+    """The attempt ended without a result, or was given up before it began; ``kind`` is an interruption state."""
 
     kind: BuildState
 
@@ -111,7 +120,7 @@ class DependencyInterrupted:
 
 @attrs.frozen
 class DependencyRecovered:
-    """A transitive dependency that blocked it was fixed or queued again."""
+    """A transitive dependency that blocked it succeeded or was queued again."""
 
     blocker: DrvPath
 
@@ -119,6 +128,11 @@ class DependencyRecovered:
 @attrs.frozen
 class NoBuilder:
     """No builder has its platform and features."""
+
+
+@attrs.frozen
+class OutputsLost:
+    """It had succeeded, but its outputs are no longer there and something needs them."""
 
 
 @attrs.frozen
@@ -138,6 +152,7 @@ BuildEvent = (
     | DependencyInterrupted
     | DependencyRecovered
     | NoBuilder
+    | OutputsLost
     | Requeued
 )
 
@@ -149,89 +164,93 @@ class IllegalTransition(Exception):
         super().__init__(f"{build.drv} is {build.state.label}; {event!r} cannot happen")
 
 
-_WAITING: Final = frozenset(
-    {
-        BuildState.QUEUED,
-        BuildState.BUILDABLE,
-        BuildState.FAILED_RETRY,
-        BuildState.BLOCKED,
-        BuildState.UNSATISFIABLE,
-    }
-)
+_READY: Final = frozenset({BuildState.BUILDABLE, BuildState.FAILED_RETRY})
+_UNSTARTED: Final = _READY | {BuildState.QUEUED}
+_SETTLED: Final = frozenset({BuildState.SUCCESS, BuildState.FAILURE, BuildState.UNSATISFIABLE})
 
 
-def advance(build: Build, event: BuildEvent) -> Build:  # noqa: C901, PLR0911, PLR0912 - one case for each event
+def advance(build: Build, event: BuildEvent) -> Build:
     """Move a build to its next state; the only function that does.
+
+    Returns ``build`` itself where the event changes nothing.
 
     Raises:
         IllegalTransition: the event cannot happen in this state.
     """
     match event:
-        case InputsReady():
-            return _inputs_ready(build, event)
-        case Started():
-            if build.state not in (BuildState.BUILDABLE, BuildState.FAILED_RETRY):
-                raise IllegalTransition(build, event)
-            return attrs.evolve(build, state=BuildState.BUILDING)
+        case DependencyFailed() | DependencyInterrupted() | DependencyRecovered():
+            return _of_dependency(build, event)
         case Succeeded():
-            return attrs.evolve(build, state=BuildState.SUCCESS, blockers=frozenset())
-        case Failed():
-            return _failed(build, event)
-        case Interrupted(kind=kind):
-            if build.state in (BuildState.SUCCESS, BuildState.FAILURE) or not kind.is_interruption:
-                raise IllegalTransition(build, event)
-            return attrs.evolve(build, state=kind)
-        case DependencyFailed(blocker=blocker):
-            return _blocked(build, blocker, BuildState.TRANSITIVE_FAILURE, event)
-        case DependencyInterrupted(blocker=blocker):
-            return _blocked(build, blocker, BuildState.BLOCKED, event)
-        case DependencyRecovered(blocker=blocker):
-            return _recovered(build, blocker)
-        case NoBuilder():
-            if build.state not in _WAITING:
-                raise IllegalTransition(build, event)
-            return attrs.evolve(build, state=BuildState.UNSATISFIABLE)
+            return _to(build, BuildState.SUCCESS)
         case Requeued(forget_failures=forget):
-            return _requeued(build, forget=forget)
+            if build.state is BuildState.SUCCESS:
+                return build
+            return _to(build, BuildState.QUEUED, failures=0 if forget else build.failures)
+        case _:
+            return _of_its_own(build, event)
+
+
+def _of_its_own(  # noqa: PLR0911 - one return for each event
+    build: Build, event: InputsReady | Started | Failed | Interrupted | NoBuilder | OutputsLost
+) -> Build:
+    state, failures = build.state, build.failures
+    match event:
+        case InputsReady() if state in _READY:
+            return build
+        case InputsReady() if state is BuildState.QUEUED:
+            return _to(build, BuildState.FAILED_RETRY if failures else BuildState.BUILDABLE)
+        case Started() if state in _READY:
+            return _to(build, BuildState.BUILDING)
+        case Failed(final=final) if state is BuildState.BUILDING:
+            final = final or failures + 1 >= COUNTED_FAILURES
+            return _to(build, BuildState.FAILURE if final else BuildState.FAILED_RETRY, failures=failures + 1)
+        case Interrupted(kind=kind) if _may_end_as(kind, state):
+            return _to(build, kind)
+        case NoBuilder() if state in _UNSTARTED or state is BuildState.UNSATISFIABLE:
+            return _to(build, BuildState.UNSATISFIABLE)
+        case OutputsLost() if state is BuildState.SUCCESS:
+            return _to(build, BuildState.QUEUED, failures=0)
+        case InputsReady() | Started() | Failed() | Interrupted() | NoBuilder() | OutputsLost():
+            raise IllegalTransition(build, event)
         case _:
             assert_never(event)
 
 
-def _inputs_ready(build: Build, event: BuildEvent) -> Build:
-    if build.state in (BuildState.BUILDABLE, BuildState.FAILED_RETRY):
-        return build
-    if build.state is not BuildState.QUEUED:
-        raise IllegalTransition(build, event)
-    return attrs.evolve(build, state=BuildState.FAILED_RETRY if build.failures else BuildState.BUILDABLE)
+def _may_end_as(kind: BuildState, state: BuildState) -> bool:
+    # What does not run can be given up, but it cannot run out of time or memory.
+    if kind is BuildState.CANCELLED and state in _UNSTARTED:
+        return True
+    return kind.is_interruption and state is BuildState.BUILDING
 
 
-def _failed(build: Build, event: Failed) -> Build:
-    if build.state is not BuildState.BUILDING:
-        raise IllegalTransition(build, event)
-    failures = build.failures + 1
-    final = event.final or failures >= COUNTED_FAILURES
-    return attrs.evolve(build, state=BuildState.FAILURE if final else BuildState.FAILED_RETRY, failures=failures)
-
-
-def _blocked(build: Build, blocker: DrvPath, state: BuildState, event: BuildEvent) -> Build:
-    if build.state is BuildState.BUILDING:
+def _of_dependency(build: Build, event: DependencyFailed | DependencyInterrupted | DependencyRecovered) -> Build:
+    state = build.state
+    if isinstance(event, DependencyRecovered):
+        return _recovered(build, event.blocker)
+    if state is BuildState.BUILDING:
         raise IllegalTransition(build, event)  # building implies that every dependency succeeded
-    if build.state in (BuildState.SUCCESS, BuildState.FAILURE):
+    if state in _SETTLED:
         return build
-    # A failure outranks an interruption.
-    if build.state is BuildState.TRANSITIVE_FAILURE:
-        state = BuildState.TRANSITIVE_FAILURE
-    return attrs.evolve(build, state=state, blockers=build.blockers | {blocker})
+    # A failure outranks an interruption, so a transitive failure names failures alone.
+    if isinstance(event, DependencyFailed):
+        known = build.blockers if state is BuildState.TRANSITIVE_FAILURE else frozenset()
+        return _to(build, BuildState.TRANSITIVE_FAILURE, blockers=known | {event.blocker})
+    if state is BuildState.TRANSITIVE_FAILURE or state.is_interruption:
+        return build
+    return _to(build, BuildState.BLOCKED, blockers=build.blockers | {event.blocker})
 
 
 def _recovered(build: Build, blocker: DrvPath) -> Build:
-    if build.state not in (BuildState.TRANSITIVE_FAILURE, BuildState.BLOCKED):
+    if blocker not in build.blockers:
         return build
     blockers = build.blockers - {blocker}
-    return attrs.evolve(build, state=build.state if blockers else BuildState.QUEUED, blockers=blockers)
+    return _to(build, build.state if blockers else BuildState.QUEUED, blockers=blockers)
 
 
-def _requeued(build: Build, *, forget: bool) -> Build:
-    if build.state is BuildState.SUCCESS:
+def _to(
+    build: Build, state: BuildState, *, failures: int | None = None, blockers: frozenset[DrvPath] = frozenset()
+) -> Build:
+    failures = build.failures if failures is None else failures
+    if (build.state, build.failures, build.blockers) == (state, failures, blockers):
         return build
-    return attrs.evolve(build, state=BuildState.QUEUED, failures=0 if forget else build.failures, blockers=frozenset())
+    return Build(drv=build.drv, state=state, failures=failures, blockers=blockers)
