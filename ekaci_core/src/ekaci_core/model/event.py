@@ -71,6 +71,27 @@ class BuildFinished:
     seconds: float
 
 
+@attrs.frozen
+class StageStarted:
+    """A review enters a stage; ``name`` is a present participle, for example ``comparing``."""
+
+    name: str
+
+
+@attrs.frozen
+class BuildsPlanned:
+    """How many derivations are to be built, so far: wishes may be added while builds run."""
+
+    total: int
+
+
+@attrs.frozen
+class ReviewNote:
+    """Something a person should read, when it is found: a warning, or a choice that was made."""
+
+    text: str
+
+
 EvaluationEvent = EvaluationStarted | EvaluationProgress | EvaluationFinished
 BuildEventReport = BuildStarted | BuildPhase | BuildFinished
-ReviewEvent = EvaluationEvent | BuildEventReport
+ReviewEvent = EvaluationEvent | BuildEventReport | StageStarted | BuildsPlanned | ReviewNote

@@ -1,0 +1,1 @@
+"""Composition: the only place where objects are made and started."""

@@ -1,0 +1,35 @@
+"""What a review was asked to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+
+from ekaci_core.model.ids import System
+
+
+@attrs.frozen
+class ReviewOptions:
+    """The options of ``ekaci review``; None and empty mean: choose.
+
+    ``attr_globs`` keep matching attributes only; ``jobs`` keep jobs by name. ``build_slots`` is how many builds run
+    at once. ``attribution`` builds the base's derivation of what fails on head.
+    """
+
+    path: Path
+    base: str | None = None
+    head: str | None = None
+    worktree: bool = False
+    jobs: tuple[str, ...] = ()
+    file: str | None = None
+    attr_globs: tuple[str, ...] = ()
+    system: System | None = None
+    build: bool = True
+    build_slots: int | None = None
+    eval_workers: int | None = None
+    eval_memory_mib: int | None = None
+    evaluator: str = "auto"
+    keep_going: bool = True
+    attribution: bool = True
+    rebuild_failed: bool = False
