@@ -38,13 +38,18 @@ class EvaluationRecord:
 
 @attrs.frozen
 class StoredAttribute:
-    """An attribute of an evaluation. Equal ``meta`` numbers mean equal metadata."""
+    """An attribute of an evaluation. Equal ``meta`` numbers mean equal metadata.
+
+    ``pname`` and ``version`` are the package's own, None where the evaluator reported none.
+    """
 
     attr: AttrPath
     derivation: DerivationId
     name: str
     system: System
     meta: MetaId | None
+    pname: str | None = None
+    version: str | None = None
 
 
 @attrs.frozen
@@ -54,6 +59,20 @@ class EvaluationContents:
     attributes: Mapping[AttrPath, StoredAttribute]
     faults: tuple[AttributeFault, ...]
     nulls: int
+
+
+@attrs.frozen
+class EvaluationUse:
+    """What retention needs of an evaluation. ``used_at`` is when it was begun, finished or last used."""
+
+    id: EvaluationId
+    gc_roots: str
+    finished: bool
+    used_at: float
+
+
+class UnknownDerivation(LookupError):
+    """A derivation that is not stored where one that is stored is needed: a fault of the caller."""
 
 
 @attrs.frozen
@@ -83,7 +102,8 @@ class Attempt:
 class Store(Protocol):
     """Reads see all that was written before them; each writing method is one transaction.
 
-    A write that was begun is finished even if the caller is cancelled meanwhile.
+    A write that was begun is finished even if the caller is cancelled meanwhile. Builds, claims and attempts are of
+    stored derivations; writing one of another raises `UnknownDerivation`, reading leaves it out.
 
     Raises (any method):
         InfrastructureFault: no space left, the file is unreadable, or locked for longer than a minute.
@@ -111,7 +131,11 @@ class Store(Protocol):
     ) -> None:
         """Store derivations, inputs before dependents, and items whose derivations are stored by then.
 
-        A derivation that is stored already (by another process, say) is left as it is.
+        A derivation that is stored already (by another process, say) is left as it is, and an attribute that is
+        given twice is stored as it was given last.
+
+        Raises:
+            UnknownDerivation: an input, or the derivation of an attribute, is not stored; nothing is.
         """
         ...
 
@@ -121,6 +145,18 @@ class Store(Protocol):
 
     async def drop_evaluations(self, evaluations: Collection[EvaluationId]) -> None:
         """Forget evaluations, finished or not; derivations and builds stay."""
+        ...
+
+    async def evaluations(self) -> Sequence[EvaluationUse]:
+        """Return all evaluations, finished or not, the last used first."""
+        ...
+
+    async def use_evaluation(self, evaluation: EvaluationId, *, now: float) -> bool:
+        """Note that a finished evaluation is used now. Returns False if it is gone or was never finished."""
+        ...
+
+    async def evaluated_derivations(self, evaluation: EvaluationId) -> frozenset[DrvPath]:
+        """Return the derivations that are attributes of an evaluation."""
         ...
 
     async def contents(self, evaluation: EvaluationId) -> EvaluationContents:

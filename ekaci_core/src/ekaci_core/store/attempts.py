@@ -1,0 +1,60 @@
+"""Attempts at builds in the database. Every function runs inside a transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection
+from typing import cast
+
+from ekaci_core.model.build import BuildState
+from ekaci_core.model.ids import DrvPath
+from ekaci_core.store import derivations
+from ekaci_core.store.compact import drv_path, path_text, storable
+from ekaci_core.store.contract import Attempt, AttemptId
+from ekaci_core.store.queries import query
+
+
+def begin(connection: sqlite3.Connection, drv: DrvPath, *, builder: str, log_path: str | None, now: float) -> AttemptId:
+    """Record that a builder starts.
+
+    Raises:
+        UnknownDerivation: the derivation is not stored.
+    """
+    number = derivations.all_ids(connection, [drv])[drv]
+    return AttemptId(
+        cast("int", connection.execute(query("begin_attempt"), (number, builder, now, log_path)).lastrowid)
+    )
+
+
+def end(
+    connection: sqlite3.Connection,
+    attempt: AttemptId,
+    *,
+    now: float,
+    exit_status: int | None,
+    outcome: BuildState,
+    reason: str,
+) -> None:
+    """Record how it ended."""
+    values = {"id": attempt, "now": now, "exit_status": exit_status, "outcome": outcome, "reason": storable(reason)}
+    connection.execute(query("end_attempt"), values)
+
+
+def last(connection: sqlite3.Connection, drvs: Collection[DrvPath]) -> dict[DrvPath, Attempt]:
+    """Read the newest attempt at each."""
+    rows = connection.execute(query("last_attempts"), (json.dumps([path_text(drv) for drv in drvs]),))
+    return {
+        (drv := drv_path(text)): Attempt(
+            id=AttemptId(number),
+            drv=drv,
+            builder=builder,
+            started_at=started_at,
+            log_path=log_path,
+            ended_at=ended_at,
+            exit_status=exit_status,
+            outcome=None if outcome is None else BuildState(outcome),
+            reason=reason,
+        )
+        for number, text, builder, started_at, log_path, ended_at, exit_status, outcome, reason in rows
+    }

@@ -1,0 +1,29 @@
+"""Leases on derivations: whoever holds one builds it, and no other does. They end by themselves."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from ekaci_core.model.ids import DrvPath
+from ekaci_core.store import derivations
+from ekaci_core.store.queries import query
+
+
+def claim(connection: sqlite3.Connection, drv: DrvPath, worker: str, now: float, until: float) -> str | None:
+    """Take or renew a lease; return who holds it if another does.
+
+    Raises:
+        UnknownDerivation: it is not stored.
+    """
+    number = derivations.all_ids(connection, [drv])[drv]
+    values = {"derivation": number, "worker": worker, "now": now, "until": until}
+    if connection.execute(query("claim"), values).fetchall():
+        return None
+    holder: str = connection.execute("SELECT worker FROM claim WHERE derivation = ?", (number,)).fetchone()[0]
+    return holder
+
+
+def release(connection: sqlite3.Connection, drv: DrvPath, worker: str) -> None:
+    """Give up one's own lease."""
+    for number in derivations.ids(connection, [drv]).values():
+        connection.execute("DELETE FROM claim WHERE derivation = ? AND worker = ?", (number, worker))

@@ -1,0 +1,71 @@
+"""One writer, several readers, and errors that people understand."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+from ekaci_core.store.connection import Connection, connect, deferred, immediate
+from ekaci_core.store.faults import translated
+
+Result = TypeVar("Result")
+
+MEMORY: Final = "database in memory"
+
+
+class Database:
+    """Runs transactions; each is a plain function of a connection that runs whole."""
+
+    def __init__(self, where: str, writer: Connection, readers: Sequence[Connection]) -> None:
+        """Take over open connections; ``where`` is how errors name the database."""
+        self._where = where
+        self._writer = writer
+        self._readers = itertools.cycle(readers)
+
+    async def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run a writing transaction. It is finished even if the caller is cancelled.
+
+        Raises:
+            InfrastructureFault: no space, not readable, or locked for too long.
+        """
+        with translated(self._where):
+            return await self._writer.run(partial(immediate, work))
+
+    async def read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run a reading transaction.
+
+        Raises:
+            InfrastructureFault: not readable, or locked for too long.
+        """
+        with translated(self._where):
+            return await next(self._readers).run(partial(deferred, work))
+
+
+@asynccontextmanager
+async def connected(
+    path: Path | None, *, readers: int, prepare: Callable[[sqlite3.Connection], None]
+) -> AsyncIterator[Database]:
+    """Open the connections, ``prepare`` the database before anything else, and close them all on the way out.
+
+    A database in memory has one connection for all, as a second one would see another database.
+    """
+    where = MEMORY if path is None else str(path)
+    async with AsyncExitStack() as stack:
+        with translated(where):
+            writer = await connect(path)
+            stack.push_async_callback(writer.shut)
+            await writer.run(prepare)
+            pool = [] if path is None else [await _reader(path, stack) for _ in range(readers)]
+        yield Database(where, writer, pool or [writer])
+
+
+async def _reader(path: Path, stack: AsyncExitStack) -> Connection:
+    reader = await connect(path)
+    stack.push_async_callback(reader.shut)
+    await reader.run(lambda connection: connection.execute("PRAGMA query_only = ON").close())
+    return reader

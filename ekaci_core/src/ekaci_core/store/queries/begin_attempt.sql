@@ -1,0 +1,1 @@
+INSERT INTO attempt (derivation, builder, started_at, log_path) VALUES (?, ?, ?, ?)

@@ -1,0 +1,1 @@
+SELECT attr, derivation, name, system, meta, pname, version FROM attribute WHERE evaluation = ?

@@ -1,0 +1,1 @@
+UPDATE attempt SET ended_at = :now, exit_status = :exit_status, outcome = :outcome, reason = :reason WHERE id = :id

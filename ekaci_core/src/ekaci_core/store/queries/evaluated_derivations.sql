@@ -1,0 +1,1 @@
+SELECT path FROM derivation WHERE id IN (SELECT derivation FROM attribute WHERE evaluation = ?)

@@ -1,0 +1,3 @@
+INSERT INTO build (derivation, state, failures, blockers) VALUES (?, ?, ?, ?)
+ON CONFLICT (derivation) DO UPDATE
+SET state = excluded.state, failures = excluded.failures, blockers = excluded.blockers

@@ -1,0 +1,1 @@
+INSERT INTO build_event (derivation, at, state, failures, cause) VALUES (?, ?, ?, ?, ?)
