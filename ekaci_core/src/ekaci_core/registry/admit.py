@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import partial
 from types import FunctionType
 
 import attrs
@@ -12,7 +14,7 @@ import pluggy
 from ekaci_core import hookspecs
 from ekaci_core.api import PLUGIN_API
 from ekaci_core.registry.discover import Candidate
-from ekaci_core.registry.guard import Surprise, attempt
+from ekaci_core.registry.guard import Returned, Surprise, attempt
 from ekaci_core.registry.kinds import Kind
 from ekaci_core.registry.registered import RegisteredType, registered
 from ekaci_core.registry.report import PluginReport, PluginState
@@ -99,9 +101,11 @@ def _types(manager: pluggy.PluginManager, kind: Kind) -> list[RegisteredType]:
     for answer in called.value:
         if inspect.iscoroutine(answer):
             answer.close()  # or Python warns that it was never awaited
-        values = attempt(lambda answer=answer: list(answer))  # type: ignore[misc]
-        if isinstance(values, Surprise) or isinstance(answer, str | bytes | dict):
+        if not isinstance(answer, Iterable) or isinstance(answer, str | bytes | Mapping):
             raise _Refused(f"{kind.hook} returned {type(answer).__name__}, not a list of types")
+        values: Returned[list[object]] | Surprise = attempt(partial(list, answer))
+        if isinstance(values, Surprise):
+            raise _Refused(f"{kind.hook} raised {values.message}")
         for value in values.value:
             checked = registered(value)
             if isinstance(checked, str):

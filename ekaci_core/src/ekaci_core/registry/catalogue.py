@@ -60,9 +60,7 @@ class Registry:
     def _type(self, kind: Kind, name: str) -> RegisteredType:
         if (kind, name) in self._types:
             return self._types[kind, name][0]
-        raise UsageFault(
-            f"no active plugin brings a {kind.value} of this name", where=name, do=self._advice(kind, name)
-        )
+        raise UsageFault(f"no active plugin registers this {kind.value}", where=name, do=self._advice(kind, name))
 
     def _advice(self, kind: Kind, name: str) -> str:
         absent = [report for report in self.reports if report.state is not PluginState.ACTIVE]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Final
 
@@ -47,14 +48,14 @@ def discover(installed: Iterable[Distribution] | None = None) -> Found:
     unreadable: list[PluginReport] = []
     seen: set[str] = set()
     for distribution in distributions() if installed is None else installed:
-        named = attempt(lambda distribution=distribution: _identity(distribution))  # type: ignore[misc]
+        named = attempt(partial(_identity, distribution))
         if isinstance(named, Surprise):
             continue  # not even a name: nothing that could be asked for or reported
         name, version = named.value
         if _normal(name) in seen:
             continue  # shadowed by the same distribution earlier on the path, which is what Python imports
         seen.add(_normal(name))
-        entries = attempt(lambda distribution=distribution: _entries(distribution))  # type: ignore[misc]
+        entries = attempt(partial(_entries, distribution))
         if isinstance(entries, Surprise):
             reason = f"its entry points cannot be read: {entries.message}"
             unreadable.append(PluginReport("unknown", name, version, PluginState.REJECTED, reason))
