@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import deque
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from ekaci_core.model.ids import DrvPath
+from ekaci_core.process.plain import plain
 
 LOG_BYTES: Final = 128 * 1024 * 1024
 """Longest log that is kept whole."""
@@ -18,12 +18,6 @@ TAIL_BYTES: Final = 1024 * 1024
 """Of a longer log, how much of its end is kept."""
 
 _READ_BYTES: Final = 256 * 1024
-_SHOWN_CHARACTERS: Final = 2000
-# Escape sequences (CSI, OSC with its end, two-character ones), then every other control character but the tab.
-_ESCAPES: Final = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]?|\x9b[0-?]*[ -/]*[@-~]"
-)
-_CONTROLS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def log_path(logs: Path, drv: DrvPath) -> Path:
@@ -108,10 +102,3 @@ def tail(path: Path, lines: int = 30) -> tuple[str, ...]:
     if start and len(found) > 1:
         del found[0]  # most likely the end of a line
     return tuple(plain(line.decode(errors="replace")) for line in found[-lines:]) if lines > 0 else ()
-
-
-def plain(line: str) -> str:
-    """Return a line of terminal output as text that is safe to show anywhere."""
-    last = line.rstrip("\r").rpartition("\r")[2]
-    text = _CONTROLS.sub("", _ESCAPES.sub("", last))
-    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"

@@ -1,0 +1,28 @@
+"""Terminal output as text that is safe to show anywhere."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_SHOWN_CHARACTERS: Final = 2000
+# Escape sequences (CSI, OSC with its end, two-character ones), then every other control character but the tab.
+_ESCAPES: Final = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]?|\x9b[0-?]*[ -/]*[@-~]"
+)
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def plain(line: str) -> str:
+    """Return one line without escape sequences and control characters, cut where it is overlong.
+
+    Of a line that was rewritten with carriage returns, the last version stands.
+    """
+    last = line.rstrip("\r").rpartition("\r")[2]
+    text = _CONTROLS.sub("", _ESCAPES.sub("", last))
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+def plain_text(text: str) -> str:
+    """Return several lines, each as `plain` does."""
+    return "\n".join(plain(line) for line in text.split("\n"))
