@@ -18,11 +18,21 @@ class SizeCheck:
 
 
 @attrs.frozen
+class PostBuildHook:
+    """A command after a successful build; the server decides whether it may run."""
+
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen
 class Job:
     """A Nix expression to evaluate and the derivations to build from it.
 
     ``file`` is relative to the root of the repository, with forward slashes and without a leading one. Where
-    ``flake`` is true, ``file`` is the flake and its checks and packages for the system are the attributes.
+    ``flake`` is true, ``file`` is the flake and its checks and packages for the system are the attributes; an
+    ``attr_path`` of ``checks`` or ``packages`` keeps only those.
     """
 
     name: str
@@ -32,15 +42,18 @@ class Job:
     caches: tuple[str, ...] = ()
     size_check: SizeCheck | None = None
     flake: bool = False
+    post_build_hooks: tuple[PostBuildHook, ...] = ()
+    fod_post_build_hooks: tuple[PostBuildHook, ...] = ()
 
 
 @attrs.frozen
 class Check:
-    """A sandboxed command in a development shell."""
+    """A sandboxed command in a development shell, ``shell``; with ``shell_nix`` the one that ``shell.nix`` makes."""
 
     name: str
     command: str
     shell: str | None = None
+    shell_nix: bool = False
     allow_network: bool = False
     ro_bind: tuple[str, ...] = ()
 
