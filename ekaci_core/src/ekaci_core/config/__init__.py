@@ -1,0 +1,1 @@
+"""Configuration: read strictly, every mistake reported with its address."""
