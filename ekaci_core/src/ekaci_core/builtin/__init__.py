@@ -1,0 +1,1 @@
+"""What ships with the core, registered through the same hooks and admitted by the same loader as any plugin."""
