@@ -9,54 +9,87 @@ from ekaci_core.model.build import Build, BuildState
 from ekaci_core.model.change import AttributeChange, Change, JobComparison, Outcome, Side, Standing
 from ekaci_core.model.ids import DrvPath
 
-FAILING: Final = frozenset({BuildState.FAILURE, BuildState.TRANSITIVE_FAILURE, BuildState.TIMEOUT})
-"""States that are evidence of a fault in what was built. A timeout is one: its limit is the repository's to keep.
+FAILED: Final = frozenset({BuildState.FAILURE, BuildState.TIMEOUT})
+"""States that are evidence of a fault in what was built. A timeout is one: it hung, or its limit is too low."""
 
-Every other state but success is no evidence at all: the machine, the person or the scheduler ended the attempt, no
-builder takes it, or nothing was tried.
-"""
+_HELD_UP: Final = frozenset({BuildState.TRANSITIVE_FAILURE, BuildState.BLOCKED})
 
 
-def standing_of(change: AttributeChange, base: BuildState | None, head: BuildState | None) -> Standing:
-    """Judge one attribute by the states of its derivation on both sides; None says that nothing is known.
+def works(build: Build | None, builds: Mapping[DrvPath, Build]) -> bool | None:
+    """Say whether a derivation works as far as builds prove it; None where there is no evidence.
 
-    An attribute that base could not evaluate was failing there, and that is known.
+    What a dependency holds up does not work if that dependency failed or timed out. A dependency that no builder
+    takes, or that the machine, a person or the scheduler interrupted, proves nothing.
+
+    Args:
+        build: the derivation's own build.
+        builds: at least the builds of its blockers.
+    """
+    if build is None:
+        return None
+    if build.state is BuildState.SUCCESS:
+        return True
+    if build.state in _HELD_UP:
+        return _held_up(build, builds)
+    return False if build.state in FAILED else None
+
+
+def _held_up(build: Build, builds: Mapping[DrvPath, Build]) -> bool | None:
+    blockers = [builds[each].state for each in build.blockers if each in builds]
+    if any(state in FAILED for state in blockers):
+        return False
+    unexplained = len(blockers) < max(len(build.blockers), 1)
+    return False if unexplained and build.state is BuildState.TRANSITIVE_FAILURE else None
+
+
+def standing_of(change: AttributeChange, *, base: bool | None, head: bool | None) -> Standing:
+    """Judge one attribute by whether each side's derivation works; None says that there is no evidence.
+
+    An attribute that base could not evaluate did not work there, and that is known.
     """
     if change.change is Change.REMOVED:
         return Standing.REMOVED
-    base_fails = change.base_fault or base in FAILING
-    if head in FAILING:
-        if base_fails:
-            return Standing.STILL_FAILING
-        regressed = change.change is Change.ADDED or base is BuildState.SUCCESS
-        return Standing.NEWLY_FAILING if regressed else Standing.FAILING_BASE_UNKNOWN
-    return _succeeding(change, base, base_fails=base_fails) if head is BuildState.SUCCESS else Standing.UNKNOWN
+    if head is None:
+        return Standing.UNKNOWN
+    if change.base_fault:
+        base = False
+    return _succeeding(change, base) if head else _failing(change, base)
 
 
-def _succeeding(change: AttributeChange, base: BuildState | None, *, base_fails: bool) -> Standing:
-    if base_fails:
+def _failing(change: AttributeChange, base: bool | None) -> Standing:  # noqa: FBT001 - evidence, not a switch
+    if base is False:
+        return Standing.STILL_FAILING
+    regressed = base is True or change.change is Change.ADDED
+    return Standing.NEWLY_FAILING if regressed else Standing.FAILING_BASE_UNKNOWN
+
+
+def _succeeding(change: AttributeChange, base: bool | None) -> Standing:  # noqa: FBT001 - evidence, not a switch
+    if base is False:
         return Standing.NEWLY_SUCCEEDING
     if change.change is Change.ADDED:
         return Standing.ADDED_SUCCEEDING
-    return Standing.STILL_SUCCEEDING if base is BuildState.SUCCESS else Standing.SUCCEEDING_BASE_UNKNOWN
+    return Standing.STILL_SUCCEEDING if base else Standing.SUCCEEDING_BASE_UNKNOWN
 
 
 def outcomes_of(comparisons: Iterable[JobComparison], builds: Mapping[DrvPath, Build]) -> tuple[Outcome, ...]:
-    """Judge every attribute that is not the same derivation on both sides, in the order of the comparisons."""
+    """Judge every attribute that is not the same derivation on both sides, in the order of the comparisons.
+
+    Args:
+        comparisons: what `compare_jobs` made of the jobs.
+        builds: what `read_builds` found.
+    """
     return tuple(_outcome(change, builds) for comparison in comparisons for change in comparison.changes)
 
 
 def _outcome(change: AttributeChange, builds: Mapping[DrvPath, Build]) -> Outcome:
-    base_state = _state(change.base, builds)
-    head_state = _state(change.head, builds)
+    base, head = _build(change.base, builds), _build(change.head, builds)
     return Outcome(
         change=change,
-        base_state=base_state,
-        head_state=head_state,
-        standing=standing_of(change, base_state, head_state),
+        base_state=base.state if base else None,
+        head_state=head.state if head else None,
+        standing=standing_of(change, base=works(base, builds), head=works(head, builds)),
     )
 
 
-def _state(side: Side | None, builds: Mapping[DrvPath, Build]) -> BuildState | None:
-    build = builds.get(side.drv) if side else None
-    return build.state if build else None
+def _build(side: Side | None, builds: Mapping[DrvPath, Build]) -> Build | None:
+    return builds.get(side.drv) if side else None

@@ -1,0 +1,49 @@
+"""What a person should look at although nothing speaks against merging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from ekaci_core.model.change import AttributeChange, Impact, JobComparison
+from ekaci_core.model.package import PackageMeta
+from ekaci_core.reporting.wording import counted, few
+
+_MARKS: Final[tuple[tuple[str, Callable[[PackageMeta], bool]], ...]] = (
+    ("has an unfree licence", lambda meta: meta.unfree),
+    ("is marked insecure", lambda meta: meta.insecure),
+    ("is marked broken", lambda meta: meta.broken),
+)
+_PLURAL: Final = {"has": "have", "is": "are"}
+
+
+def attention_reasons(jobs: Iterable[JobComparison], impact: Impact, wide_change: int) -> list[str]:
+    """List dropped jobs, a wide change, allowed new errors, and packages that are newly unfree, insecure or broken.
+
+    Args:
+        jobs: all jobs of both sides.
+        impact: what must be rebuilt.
+        wide_change: the number of new derivations above which a change is wide.
+    """
+    jobs = tuple(jobs)
+    sentences = [f"head drops the job {job.job}" for job in jobs if job.missing_on == "head"]
+    if impact.total > wide_change:
+        sentences.append(f"wide change: {counted(impact.total, 'derivation')} to rebuild, more than {wide_change:,}")
+    tolerated = [fault.attr or "?" for job in jobs if job.allow_eval_failures for fault in job.new_faults if fault.attr]
+    if tolerated:
+        sentences.append(f"{counted(len(tolerated), 'new evaluation error')}, which the job allows: {few(tolerated)}")
+    for phrase, marked in _MARKS:
+        names = list(dict.fromkeys(change.attr for change in _newly(marked, jobs)))
+        if names:
+            verb, _, rest = phrase.partition(" ")
+            agreed = verb if len(names) == 1 else _PLURAL[verb]
+            sentences.append(f"{counted(len(names), 'package')} now {agreed} {rest}: {few(names)}")
+    return sentences
+
+
+def _newly(marked: Callable[[PackageMeta], bool], jobs: Iterable[JobComparison]) -> Iterator[AttributeChange]:
+    for job in jobs:
+        for change in (*job.changes, *job.meta_only):
+            was = change.base is not None and marked(change.base.meta)
+            if change.head is not None and marked(change.head.meta) and not was:
+                yield change

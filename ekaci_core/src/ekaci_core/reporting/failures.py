@@ -1,0 +1,113 @@
+"""Why attributes of head fail: the derivations at fault, the ends of their logs, and the commands to see it again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import anyio.to_thread
+import attrs
+
+from ekaci_core.model.build import Build, BuildState
+from ekaci_core.model.change import Failure, Outcome, Standing
+from ekaci_core.model.ids import DrvPath, System
+from ekaci_core.reporting.clean import clean, clean_lines
+from ekaci_core.reporting.reproduce import reproduce
+from ekaci_core.store.contract import Attempt, Store
+
+TAIL_LINES: Final = 30
+"""Lines of a log that reports show."""
+
+_TAIL_BYTES: Final = 64 * 1024
+_FAILING: Final = (Standing.NEWLY_FAILING, Standing.FAILING_BASE_UNKNOWN, Standing.STILL_FAILING)
+_AT_FAULT: Final = frozenset({BuildState.FAILURE, BuildState.TIMEOUT})
+
+
+async def collect_failures(store: Store, outcomes: Iterable[Outcome]) -> tuple[Failure, ...]:
+    """Explain every failing attribute, one entry for each derivation at fault.
+
+    What fails newly comes first, then what the most attributes fail of, then by path. A log that is gone is an empty
+    tail.
+
+    Raises:
+        InfrastructureFault: the store cannot be read.
+    """
+    failing = [(each, each.change.head.drv) for each in outcomes if each.standing in _FAILING and each.change.head]
+    builds = await store.builds({drv for _, drv in failing})
+    blockers = await store.builds({blocker for build in builds.values() for blocker in build.blockers})
+    affected: dict[DrvPath, list[Outcome]] = {}
+    for outcome, drv in failing:
+        for culprit in _culprits(drv, builds, blockers):
+            affected.setdefault(culprit, []).append(outcome)
+    attempts = await store.last_attempts(affected.keys())
+    systems = await _systems(store, affected.keys())
+    tails = await anyio.to_thread.run_sync(_read_tails, attempts)
+    known = {**builds, **blockers}
+    failures = [
+        _failure(drv, those, _state(drv, known), systems.get(drv), _Trace(attempts.get(drv), tails.get(drv, ())))
+        for drv, those in affected.items()
+    ]
+    rank = {drv: min(_FAILING.index(each.standing) for each in those) for drv, those in affected.items()}
+    return tuple(sorted(failures, key=lambda each: (rank[each.drv], -len(each.attrs), each.drv)))
+
+
+def _culprits(drv: DrvPath, builds: Mapping[DrvPath, Build], blockers: Mapping[DrvPath, Build]) -> Collection[DrvPath]:
+    build = builds.get(drv)
+    if build is None or build.state in _AT_FAULT:
+        return (drv,)
+    at_fault = [each for each in build.blockers if each in blockers and blockers[each].state in _AT_FAULT]
+    return at_fault or sorted(build.blockers) or (drv,)
+
+
+def _state(drv: DrvPath, builds: Mapping[DrvPath, Build]) -> BuildState:
+    return builds[drv].state if drv in builds else BuildState.FAILURE
+
+
+async def _systems(store: Store, drvs: Collection[DrvPath]) -> dict[DrvPath, System]:
+    ids = await store.derivation_ids(drvs)
+    records = await store.derivations(ids.values())
+    return {record.path: record.system for record in records.values()}
+
+
+@attrs.frozen
+class _Trace:
+    attempt: Attempt | None
+    tail: tuple[str, ...]
+
+
+def _failure(
+    drv: DrvPath, outcomes: Sequence[Outcome], state: BuildState, system: System | None, trace: _Trace
+) -> Failure:
+    attempt = trace.attempt
+    return Failure(
+        attrs=tuple(sorted({each.change.attr for each in outcomes})),
+        drv=drv,
+        system=system or outcomes[0].change.system,
+        state=state,
+        reason=clean(attempt.reason) if attempt and attempt.reason else f"its state is {state.label}",
+        log_tail=trace.tail,
+        log_path=attempt.log_path if attempt else None,
+        reproduce=reproduce(drv),
+        on_base_too=all(each.standing is Standing.STILL_FAILING for each in outcomes),
+    )
+
+
+def _read_tails(attempts: Mapping[DrvPath, Attempt]) -> dict[DrvPath, tuple[str, ...]]:
+    return {drv: read_tail(Path(each.log_path)) for drv, each in attempts.items() if each.log_path}
+
+
+def read_tail(path: Path, lines: int = TAIL_LINES) -> tuple[str, ...]:
+    """Return the last lines of a log that say something, cleaned; none if it cannot be read."""
+    try:
+        with path.open("rb") as log:
+            size = log.seek(0, os.SEEK_END)
+            log.seek(max(0, size - _TAIL_BYTES))
+            text = log.read(_TAIL_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ()
+    whole = clean_lines(text)
+    if size > _TAIL_BYTES and len(whole) > 1:
+        whole = whole[1:]  # the first one began before the part that was read
+    return tuple([line for line in whole if line][-lines:])
