@@ -1,0 +1,211 @@
+"""Evaluate one job on one checkout, unless the result is known."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import anyio
+import anyio.to_thread
+import attrs
+
+from ekaci_core.api import Clock, EkaciError, EvaluationRequest, Evaluator, InfrastructureFault
+from ekaci_core.bus import Broadcast
+from ekaci_core.evaluation.ingestion import Ingestion, ReadUnknown
+from ekaci_core.evaluation.retention import retire
+from ekaci_core.evaluation.roots import Lease, Roots
+from ekaci_core.model.evaluation import AttributeFault, EvaluationKey
+from ekaci_core.model.event import EvaluationFinished, EvaluationProgress, EvaluationStarted, ReviewEvent, ReviewSide
+from ekaci_core.model.ids import DrvPath
+from ekaci_core.nix.records import read_unknown
+from ekaci_core.store.contract import EvaluationId, EvaluationRecord, Store
+
+KEEP: Final = 20
+_ATTEMPTS: Final = 3
+_CLEAN_UP_SECONDS: Final = 10.0
+
+RequestFactory = Callable[[Path], EvaluationRequest]
+"""Makes the request, given the empty directory for its gc roots."""
+
+
+@attrs.frozen
+class Evaluated:
+    """An evaluation that can be read from the store. ``notes`` are sentences that a report should show."""
+
+    record: EvaluationRecord
+    cached: bool
+    notes: tuple[str, ...] = ()
+
+
+class Evaluations:
+    """Holds what it returned until it is closed, so that no other process drops it meanwhile."""
+
+    def __init__(
+        self,
+        store: Store,
+        evaluator: Evaluator,
+        clock: Clock,
+        roots_dir: Path,
+        events: Broadcast[ReviewEvent],
+        *,
+        keep: int = KEEP,
+        read: ReadUnknown = read_unknown,
+    ) -> None:
+        """Work with open parts.
+
+        Args:
+            store: where results are kept.
+            evaluator: makes them.
+            clock: tells the time.
+            roots_dir: where gc roots go, a directory for one database alone.
+            events: told of beginning, progress and end.
+            keep: how many finished evaluations stay.
+            read: reads derivations from the Nix store.
+        """
+        self._store = store
+        self._evaluator = evaluator
+        self._clock = clock
+        self._roots = Roots.at(roots_dir)
+        self._events = events
+        self._keep = keep
+        self._read = read
+        self._leases: list[Lease] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while self._leases:
+            self._leases.pop().release()
+
+    async def evaluate(self, key: EvaluationKey, side: ReviewSide, request: RequestFactory) -> Evaluated:
+        """Return the evaluation of this key, from the store if it is there and its derivations still are.
+
+        Two processes may both evaluate the same key; the results are the same.
+
+        Raises:
+            EvaluatorUnavailable, InfrastructureFault: nothing is kept of the evaluation then.
+        """
+        began = self._clock.monotonic()
+        self._events.send(EvaluationStarted(side, key.job))
+        record, notes = await self._known(key)
+        cached = record is not None
+        if record is None:
+            record, passing = await self._fresh(key, side, request)
+            notes += _not_kept(key, passing)
+        self._events.send(EvaluationFinished(side, key.job, cached, self._clock.monotonic() - began))
+        if not cached:
+            notes += await self._retire()
+        return Evaluated(record, cached, notes)
+
+    async def _retire(self) -> tuple[str, ...]:
+        try:
+            await retire(self._store, self._roots, keep=self._keep)
+        except InfrastructureFault as fault:  # no reason to withhold what was just evaluated
+            return (f"Old evaluations could not be removed: {fault}.",)
+        return ()
+
+    async def _known(self, key: EvaluationKey) -> tuple[EvaluationRecord | None, tuple[str, ...]]:
+        for _ in range(_ATTEMPTS):  # another process may drop what was just found
+            record = await self._store.find_evaluation(key)
+            if record is None:
+                return None, ()
+            lease = self._roots.use(record.gc_roots)
+            if lease is None:
+                return None, (f"The gc roots of an earlier evaluation of {key.job} are gone; it is evaluated again.",)
+            if await self._store.use_evaluation(record.id, now=self._clock.now()):
+                missing = await self._vanished(record.id)
+                if not missing:
+                    self._leases.append(lease)
+                    return record, ()
+                lease.release()
+                return None, (_vanished_note(key, missing),)
+            lease.release()
+        return None, ()
+
+    async def _vanished(self, evaluation: EvaluationId) -> int:
+        paths = await self._store.evaluated_derivations(evaluation)
+        return await anyio.to_thread.run_sync(_count_missing, paths)
+
+    async def _fresh(
+        self, key: EvaluationKey, side: ReviewSide, request: RequestFactory
+    ) -> tuple[EvaluationRecord, Sequence[AttributeFault]]:
+        def report(state: Ingestion) -> None:
+            self._events.send(EvaluationProgress(side, key.job, state.attributes, state.faults, state.derivations))
+
+        async with self._begun(key) as (evaluation, lease):
+            began_at = self._clock.now()
+            ingestion = Ingestion(self._store, evaluation, report, read=self._read)
+            try:
+                async with self._evaluator.evaluate(request(lease.directory)) as items:
+                    await ingestion.take(items)
+            except BaseExceptionGroup as group:
+                raise _foremost(group) from group
+            now = self._clock.now()
+            if not ingestion.passing:
+                await self._store.finish_evaluation(evaluation, now=now)
+        record = EvaluationRecord(evaluation, key, now, str(lease.directory), now - began_at)
+        return record, ingestion.passing
+
+    @asynccontextmanager
+    async def _begun(self, key: EvaluationKey) -> AsyncIterator[tuple[EvaluationId, Lease]]:
+        """Begin an evaluation and hold it; on an error or cancellation nothing of it stays."""
+        lease = self._roots.new()
+        evaluation: EvaluationId | None = None
+        try:
+            evaluation = await self._store.begin_evaluation(key, now=self._clock.now(), gc_roots=str(lease.directory))
+            yield evaluation, lease
+        except BaseException as error:
+            with anyio.move_on_after(_CLEAN_UP_SECONDS, shield=True):
+                await self._discard(evaluation, lease, error)
+            raise
+        self._leases.append(lease)
+
+    async def _discard(self, evaluation: EvaluationId | None, lease: Lease, error: BaseException) -> None:
+        # What is left over here goes when evaluations are retired; the first error is the one to be seen.
+        try:
+            if evaluation is not None:
+                await self._store.drop_evaluations([evaluation])
+            await anyio.to_thread.run_sync(lease.remove)
+        except EkaciError as second:
+            error.add_note(f"Nor could its traces be removed: {second}")
+        finally:
+            lease.release()
+
+
+def _count_missing(paths: Collection[DrvPath]) -> int:
+    return sum(not os.path.lexists(path) for path in paths)
+
+
+def _vanished_note(key: EvaluationKey, missing: int) -> str:
+    what = "1 derivation" if missing == 1 else f"{missing} derivations"
+    return f"{what} of an earlier evaluation of {key.job} vanished from the Nix store; it is evaluated again."
+
+
+def _not_kept(key: EvaluationKey, passing: Sequence[AttributeFault]) -> tuple[str, ...]:
+    # A fault of the whole job is plain to see anyway.
+    named = [fault for fault in passing if fault.attr != ""]
+    if not named:
+        return ()
+    first, others = named[0], f" and {len(named) - 1} more" if len(named) > 1 else ""
+    what = f"{first.attr or 'an attribute'} ({first.kind.value.replace('_', ' ')})"
+    return (f"The evaluation of {key.job} is not kept for later, as these faults may pass: {what}{others}.",)
+
+
+def _foremost(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Find the error to show of those that happened together."""
+    leaves: list[BaseException] = []
+    pending: list[BaseException] = [group]
+    while pending:
+        error = pending.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            pending.extend(error.exceptions)
+        else:
+            leaves.append(error)
+    return next((error for error in leaves if isinstance(error, EkaciError)), leaves[0])
