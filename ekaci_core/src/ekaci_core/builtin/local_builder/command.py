@@ -21,6 +21,7 @@ def build_command(request: BuildRequest) -> list[str]:
     options = {
         "builders": "",  # other machines are other builders
         "max-jobs": "1",
+        "build-poll-interval": "1",  # seconds between looks at the lock of another build of the same derivation
         "max-silent-time": str(math.ceil(request.no_output_timeout_seconds) + _SECOND_NET_SECONDS),
         "timeout": str(math.ceil(request.max_duration_seconds) + _SECOND_NET_SECONDS),
     }
