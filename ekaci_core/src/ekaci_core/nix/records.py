@@ -154,9 +154,9 @@ def _inputs_first(roots: Iterable[DrvPath], records: dict[DrvPath, DerivationRec
             record = records[path]
             waiting = () if path in entered else [each for each in reversed(record.inputs) if each in unfinished]
             if waiting:
+                entered.add(path)
                 if not entered.isdisjoint(waiting):
                     raise MalformedDerivation("it needs itself", where=path)
-                entered.add(path)
                 stack.extend(waiting)
                 continue
             stack.pop()
