@@ -1,0 +1,273 @@
+"""The derivations of a run and what follows from each event: pure, so that tests can walk it without a clock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from heapq import heapify, heappop, heappush
+
+import attrs
+
+from ekaci_core.model.build import (
+    Build,
+    BuildEvent,
+    BuildState,
+    DependencyFailed,
+    DependencyInterrupted,
+    DependencyRecovered,
+    InputsReady,
+    Interrupted,
+    NoBuilder,
+    Requeued,
+    advance,
+)
+from ekaci_core.model.ids import DrvPath
+from ekaci_core.scheduler.node import FAILED, RUNNABLE, Node
+
+
+@attrs.frozen
+class Step:
+    """A transition to record: the state after it, and why."""
+
+    build: Build
+    cause: str
+
+
+@attrs.define
+class Effects:
+    """What an event brought about.
+
+    Attributes:
+        steps: transitions, in the order in which they are to be recorded.
+        ready: what may start, or moves forward in the queue, once the steps are recorded.
+        ended: wanted derivations that came to a terminal state.
+    """
+
+    steps: list[Step] = attrs.field(factory=list)
+    ready: list[Node] = attrs.field(factory=list)
+    ended: list[Node] = attrs.field(factory=list)
+
+
+class BuildGraph:
+    """Derivations that must be built, by their numbers in the store.
+
+    Every change costs what it touches: a success its direct dependents, a failure or an interruption all that need
+    it, a wish all that it needs.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: dict[int, Node] = {}
+        self._by_drv: dict[DrvPath, Node] = {}
+        self.counts: Counter[BuildState] = Counter()
+
+    def __contains__(self, key: int) -> bool:
+        return key in self.nodes
+
+    def find(self, drv: DrvPath) -> Node | None:
+        """Return the node of a derivation, None if it is not in the run."""
+        return self._by_drv.get(drv)
+
+    def add(self, nodes: Iterable[Node], stored: Mapping[DrvPath, Build], causes: Mapping[int, str]) -> Effects:
+        """Take in new nodes, ascending, whose inputs are in the graph or come before them in ``nodes``.
+
+        Args:
+            nodes: the newcomers; ``build`` is the state to begin with.
+            stored: what the store says of them; where the outcome is the same nothing is recorded.
+            causes: why those begin anew which the store knows in another state, by key.
+        """
+        newcomers = list(nodes)
+        effects = Effects()
+        for node in newcomers:
+            self._link(node)
+            if not node.lane and node.build.state is BuildState.QUEUED:
+                node.build = advance(node.build, NoBuilder())
+        for node in newcomers:
+            before, mine = node.build, Effects()
+            if before.state is BuildState.UNSATISFIABLE and not node.lane:
+                mine.steps.append(Step(before, node.obstacle))
+            elif before != stored.get(before.drv) and not node.foreign:
+                mine.steps.append(Step(before, causes.get(node.key, "wanted")))
+            self.counts[before.state] += 1
+            self._refresh(node, mine)
+            if node.build != stored.get(node.build.drv):
+                effects.steps += mine.steps
+            effects.ready += mine.ready
+        self._lengthen((node.key for node in newcomers), effects)
+        return effects
+
+    def want(self, key: int, priority: int) -> Effects:
+        """Note that somebody wants this node; what was given up of it and its inputs is queued again."""
+        node = self.nodes[key]
+        node.wanted = True
+        effects = Effects()
+        for each in self._given_up(node):
+            self.apply(each, Requeued(forget_failures=False), "wanted again", effects)
+        self._raise_priority(node, priority, effects)
+        if node.build.state.is_terminal and node not in effects.ended:
+            effects.ended.append(node)
+        return effects
+
+    def apply(self, node: Node, event: BuildEvent, cause: str, effects: Effects | None = None) -> Effects:
+        """Let an event happen to a node and follow it to all it touches.
+
+        Raises:
+            IllegalTransition: it cannot happen now.
+        """
+        effects = Effects() if effects is None else effects
+        before = node.build.state
+        self._advance(node, event, cause, effects)
+        self._follow(node, before, effects)
+        return effects
+
+    def adopt(self, node: Node, build: Build) -> Effects:
+        """Take over the state that another worker recorded, and follow it to all it touches."""
+        effects = Effects()
+        before = node.build.state
+        node.foreign = False
+        self._become(node, build, effects)
+        self._follow(node, before, effects)
+        return effects
+
+    def give_up(self, cause: str) -> Effects:
+        """Cancel all that has not started."""
+        effects = Effects()
+        for node in self.nodes.values():
+            if node.build.state in RUNNABLE or node.build.state is BuildState.QUEUED:
+                self._advance(node, Interrupted(BuildState.CANCELLED), cause, effects)
+        return effects
+
+    def _link(self, node: Node) -> None:
+        self.nodes[node.key] = node
+        self._by_drv[node.build.drv] = node
+        for each in node.inputs:
+            below = self.nodes[each]
+            below.dependents.append(node.key)
+            node.missing += below.build.state is not BuildState.SUCCESS
+
+    def _advance(self, node: Node, event: BuildEvent, cause: str, effects: Effects) -> None:
+        build = advance(node.build, event)
+        if build is not node.build:
+            if not node.foreign:
+                effects.steps.append(Step(build, cause))
+            self._become(node, build, effects)
+
+    def _become(self, node: Node, build: Build, effects: Effects) -> None:
+        changed = build.state is not node.build.state
+        self.counts[node.build.state] -= 1
+        self.counts[build.state] += 1
+        node.build = build
+        if build.state in RUNNABLE:
+            effects.ready.append(node)
+        if changed and node.wanted and build.state.is_terminal:
+            effects.ended.append(node)
+
+    def _follow(self, node: Node, before: BuildState, effects: Effects) -> None:
+        after = node.build.state
+        if before is after:
+            return
+        if before in FAILED or before.is_interruption:
+            self._recovered(node, effects)
+        if after is BuildState.SUCCESS:
+            self._succeeded(node, effects)
+        elif before is BuildState.SUCCESS:
+            for each in node.dependents:
+                self.nodes[each].missing += 1
+        if after in FAILED:
+            self._spread(node, DependencyFailed(node.build.drv), effects)
+        elif after.is_interruption:
+            self._spread(node, DependencyInterrupted(node.build.drv), effects)
+        elif after is BuildState.QUEUED:
+            self._refresh(node, effects)
+
+    def _refresh(self, node: Node, effects: Effects) -> None:
+        """Bring a queued node to where its direct inputs put it."""
+        if node.build.state is not BuildState.QUEUED:
+            return
+        for each in node.inputs:
+            below = self.nodes[each].build
+            if below.state in FAILED:
+                self._advance(node, DependencyFailed(below.drv), _after(below.drv), effects)
+            elif below.state.is_interruption:
+                self._advance(node, DependencyInterrupted(below.drv), _after(below.drv), effects)
+            for blocker in sorted(below.blockers):
+                failed = below.state is BuildState.TRANSITIVE_FAILURE
+                event = DependencyFailed(blocker) if failed else DependencyInterrupted(blocker)
+                self._advance(node, event, _after(blocker), effects)
+        if node.missing == 0:
+            self._advance(node, InputsReady(), "its inputs are there", effects)
+
+    def _succeeded(self, node: Node, effects: Effects) -> None:
+        for each in node.dependents:
+            above = self.nodes[each]
+            above.missing -= 1
+            if above.missing == 0 and above.build.state is BuildState.QUEUED:
+                self._advance(above, InputsReady(), "its inputs are there", effects)
+
+    def _spread(self, node: Node, event: DependencyFailed | DependencyInterrupted, effects: Effects) -> None:
+        for above in self._all_dependents(node):
+            self._advance(above, event, _after(node.build.drv), effects)
+
+    def _recovered(self, node: Node, effects: Effects) -> None:
+        drv = node.build.drv
+        for above in self._all_dependents(node):
+            if drv in above.build.blockers:
+                self._advance(above, DependencyRecovered(drv), f"{drv.name} is tried again", effects)
+                self._refresh(above, effects)
+
+    def _all_dependents(self, node: Node) -> list[Node]:
+        """All that its end reaches, inputs first: a dependent that ended by itself speaks for all that need it."""
+        found: dict[int, Node] = {}
+        pending = list(node.dependents)
+        while pending:
+            key = pending.pop()
+            above = self.nodes[key]
+            if key not in found and above.build.state is not BuildState.SUCCESS:
+                found[key] = above
+                if above.build.state not in FAILED:
+                    pending.extend(above.dependents)
+        return [found[key] for key in sorted(found)]
+
+    def _given_up(self, node: Node) -> list[Node]:
+        """The node and those of its inputs that were cancelled, inputs first."""
+        found: dict[int, Node] = {}
+        pending = [node.key]
+        while pending:
+            key = pending.pop()
+            below = self.nodes[key]
+            if key not in found and below.build.state in (BuildState.CANCELLED, BuildState.BLOCKED):
+                found[key] = below
+                pending.extend(below.inputs)
+        return [found[key] for key in sorted(found) if found[key].build.state is BuildState.CANCELLED]
+
+    def _raise_priority(self, node: Node, priority: int, effects: Effects) -> None:
+        pending = [node.key]
+        while pending:
+            below = self.nodes[pending.pop()]
+            if below.priority < priority:
+                below.priority = priority
+                pending.extend(below.inputs)
+                if below.queued:
+                    effects.ready.append(below)
+
+    def _lengthen(self, newcomers: Iterable[int], effects: Effects) -> None:
+        """Measure the chains of newcomers, and lengthen those of the nodes below them; dependents go first."""
+        heap = [-key for key in newcomers]
+        heapify(heap)
+        pending = set(heap)
+        while heap:
+            least = heappop(heap)
+            pending.discard(least)
+            node = self.nodes[-least]
+            for key in node.inputs:
+                below = self.nodes[key]
+                if below.chain <= node.chain:
+                    below.chain = node.chain + 1
+                    if below.queued:
+                        effects.ready.append(below)
+                    if -key not in pending:
+                        pending.add(-key)
+                        heappush(heap, -key)
+
+
+def _after(drv: DrvPath) -> str:
+    return f"because of {drv.name}"

@@ -1,0 +1,109 @@
+"""What earlier runs left behind: states without a process behind them, attempts without an end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from ekaci_core.api import Clock
+from ekaci_core.model.build import (
+    Build,
+    BuildEvent,
+    BuildState,
+    Failed,
+    OutputsLost,
+    Requeued,
+    advance,
+)
+from ekaci_core.model.ids import DrvPath
+from ekaci_core.scheduler.build_graph import Step
+from ekaci_core.scheduler.claims import Claims
+from ekaci_core.scheduler.ledger import Ledger
+from ekaci_core.store.contract import Attempt, Store
+
+SCHEDULER_DIED: Final = "the scheduler that ran it died"
+
+_IN_HAND: Final = frozenset({BuildState.BUILDABLE, BuildState.BUILDING, BuildState.FAILED_RETRY})
+
+
+def resumed(build: Build, *, rebuild_failed: bool) -> Step | None:
+    """Say how a derivation that must be built begins, given its state from earlier; None where that stands.
+
+    Failures for good stand, unless they are to be built again. All others get another chance, with the failures
+    that were counted.
+    """
+    event: BuildEvent
+    if build.state is BuildState.SUCCESS:
+        event, cause = OutputsLost(), "its outputs are gone from the store"
+    elif build.state is BuildState.FAILURE:
+        if not rebuild_failed:
+            return None
+        event, cause = Requeued(), "failed builds are built again"
+    else:
+        event, cause = Requeued(forget_failures=False), "queued again by a new run"
+    return Step(advance(build, event), cause)
+
+
+def after_death(build: Build, attempt: Attempt | None) -> list[Step]:
+    """Say what becomes of a derivation in hand whose worker died.
+
+    The end of an attempt is recorded before the state that follows from it, so a death between the two is made good
+    here and a failure that was seen is counted.
+    """
+    steps = []
+    outcome = None if attempt is None else attempt.outcome
+    if build.state is BuildState.BUILDING and outcome in (BuildState.FAILURE, BuildState.FAILED_RETRY):
+        build = advance(build, Failed(final=outcome is BuildState.FAILURE))
+        steps.append(Step(build, attempt.reason if attempt else ""))
+    if build.state is not BuildState.FAILURE:
+        steps.append(Step(advance(build, Requeued(forget_failures=False)), SCHEDULER_DIED))
+    return steps
+
+
+class Recovery:
+    """Returns to the queue what dead workers had in hand."""
+
+    def __init__(self, store: Store, ledger: Ledger, claims: Claims, clock: Clock) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._claims = claims
+        self._clock = clock
+
+    async def recover(self, builds: Mapping[DrvPath, Build]) -> Mapping[DrvPath, Build]:
+        """Return these builds with those of dead workers brought in order, and recorded so.
+
+        What a living worker has in hand stays as it is.
+        """
+        in_hand = [build for build in builds.values() if build.state in _IN_HAND]
+        if not in_hand:
+            return builds
+        attempts = await self._store.last_attempts([build.drv for build in in_hand])
+        recovered = dict(builds)
+        for build in in_hand:
+            attempt = attempts.get(build.drv)
+            started = build.state is BuildState.BUILDING or (attempt is not None and attempt.ended_at is None)
+            if started and await self._claims.take(build.drv):
+                try:
+                    recovered[build.drv] = await self.close(build.drv)
+                finally:
+                    await self._claims.release(build.drv)
+        return recovered
+
+    async def close(self, drv: DrvPath) -> Build:
+        """End what a dead worker left of this derivation, whose claim we hold; return its state after that."""
+        build = (await self._store.builds([drv])).get(drv, Build(drv))
+        attempt = (await self._store.last_attempts([drv])).get(drv)
+        unfinished = attempt is not None and attempt.ended_at is None
+        if attempt is not None and unfinished:
+            await self._store.end_attempt(
+                attempt.id,
+                now=self._clock.now(),
+                exit_status=None,
+                outcome=BuildState.SCHEDULER_DEATH,
+                reason=SCHEDULER_DIED,
+            )
+        if build.state is BuildState.BUILDING or (unfinished and build.state in _IN_HAND):
+            steps = after_death(build, attempt)
+            await self._ledger.record(steps)
+            return steps[-1].build
+        return build

@@ -1,0 +1,253 @@
+"""One run of the scheduler: wishes come in, builds start as slots and inputs allow, until nothing is left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Final
+
+import anyio
+import anyio.abc
+import attrs
+
+from ekaci_core.api import BuildInterrupted
+from ekaci_core.bus import Broadcast
+from ekaci_core.model.build import Build, BuildState
+from ekaci_core.model.event import BuildsPlanned, ReviewEvent
+from ekaci_core.scheduler.attempt import Attempts, Giving
+from ekaci_core.scheduler.build_graph import BuildGraph, Effects
+from ekaci_core.scheduler.claims import Claims
+from ekaci_core.scheduler.ledger import Ledger
+from ekaci_core.scheduler.node import RUNNABLE, Node
+from ekaci_core.scheduler.placement import Placement
+from ekaci_core.scheduler.planning import Planner
+from ekaci_core.scheduler.ready_queue import ReadyQueue
+from ekaci_core.scheduler.recovery import Recovery
+from ekaci_core.scheduler.wishes import HEAD_PRIORITY, SchedulerSettings, Wanted
+from ekaci_core.store.contract import Store
+
+OnFailure = Callable[[Sequence[Build]], Awaitable[None]]
+"""Told of wanted derivations that fail, many at once where one failure takes many with it; may call `BuildRun.add`."""
+
+FAILING: Final = frozenset({BuildState.FAILURE, BuildState.TRANSITIVE_FAILURE, BuildState.TIMEOUT})
+"""States of which `OnFailure` is told."""
+
+
+@attrs.define(eq=False)
+class BuildRun:
+    """Builds what it is asked for. All results are in the store; the run itself only knows when it is idle.
+
+    Attributes:
+        infrastructure: sentences on faults of the machine; after the first nothing new is started.
+    """
+
+    _store: Store
+    _placement: Placement
+    _graph: BuildGraph
+    _ledger: Ledger
+    _claims: Claims
+    _recovery: Recovery
+    _planner: Planner
+    _attempts: Attempts
+    _events: Broadcast[ReviewEvent]
+    _settings: SchedulerSettings
+    _tasks: anyio.abc.TaskGroup
+    _on_failure: OnFailure | None
+    infrastructure: list[str] = attrs.field(factory=list, init=False)
+    _queue: ReadyQueue = attrs.field(factory=ReadyQueue, init=False)
+    _giving: dict[int, Giving] = attrs.field(factory=dict, init=False)
+    _awaited: dict[int, Node] = attrs.field(factory=dict, init=False)
+    _told: set[int] = attrs.field(factory=set, init=False)
+    _planned: int = attrs.field(default=0, init=False)
+    _working: int = attrs.field(default=0, init=False)
+    _busy: int = attrs.field(default=0, init=False)
+    _giving_up: bool = attrs.field(default=False, init=False)
+    _changed: anyio.Event = attrs.field(factory=anyio.Event, init=False)
+    _planning: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
+
+    async def add(self, wanted: Collection[Wanted]) -> None:
+        """Queue what must be built for these; return once that is recorded.
+
+        After a fault of the machine it does nothing.
+
+        Raises:
+            InfrastructureFault: a derivation is unknown or has vanished, or Nix or the store failed.
+        """
+        self._busy += 1
+        try:
+            async with self._planning:
+                await self._until(lambda: not self._giving_up)
+                if not self.infrastructure:
+                    await self._add(wanted)
+        finally:
+            self._done()
+
+    async def wait(self) -> None:
+        """Return when nothing is left that can be done."""
+        await self._until(lambda: not self._busy and (bool(self.infrastructure) or not self._awaited))
+
+    async def watch_others(self) -> None:
+        """Follow what other processes build, for ever."""
+        while True:
+            await self._until(lambda: bool(self._awaited))
+            await anyio.sleep(self._settings.poll_seconds)
+            stored = await self._store.builds([node.build.drv for node in self._awaited.values()])
+            for key, node in tuple(self._awaited.items()):
+                await self._look(key, node, stored.get(node.build.drv))
+
+    async def _add(self, wanted: Collection[Wanted]) -> None:
+        plan = await self._planner.plan([wish.drv for wish in wanted], self._graph)
+        effects = self._graph.add(plan.nodes, plan.stored, plan.causes)
+        for wish in wanted:
+            node = self._graph.find(wish.drv)
+            if node is not None:
+                more = self._graph.want(node.key, wish.priority)
+                effects = Effects(effects.steps + more.steps, effects.ready + more.ready, effects.ended + more.ended)
+        await self._ledger.record([*plan.present, *effects.steps])
+        self._react(effects)
+
+    def _react(self, effects: Effects) -> None:
+        """Let come what follows from recorded steps."""
+        for node in effects.ready:
+            if node.build.state in RUNNABLE:
+                self._queue.push(node)
+        failed = [node for node in effects.ended if node.build.state in FAILING and node.key not in self._told]
+        self._told.update(node.key for node in failed)
+        if failed:
+            self._busy += 1
+            stop = not self._settings.keep_going and any(map(self._ends_the_run, failed))
+            given_up = self._give_up() if stop else Effects()
+            self._tasks.start_soon(self._after_failure, [node.build for node in failed], given_up)
+        self._announce()
+        self._dispatch()
+
+    def _ends_the_run(self, node: Node) -> bool:
+        culprits = [self._graph.find(drv) for drv in node.build.blockers] or [node]
+        return node.priority >= HEAD_PRIORITY and any(
+            each is not None and each.build.state is BuildState.FAILURE for each in culprits
+        )
+
+    def _give_up(self) -> Effects:
+        self._giving_up = True
+        for giving in self._giving.values():
+            giving.why = "another build failed"
+            giving.scope.cancel()
+        return self._graph.give_up("another build failed")
+
+    async def _after_failure(self, failed: Sequence[Build], given_up: Effects) -> None:
+        try:
+            if self._giving_up:
+                await self._ledger.record(given_up.steps)
+                await self._until(lambda: not self._working)
+                self._giving_up = False
+                self._notify()
+            if self._on_failure is not None:
+                await self._on_failure(failed)
+        finally:
+            self._done()
+
+    def _announce(self) -> None:
+        counts = self._graph.counts
+        without = (BuildState.TRANSITIVE_FAILURE, BuildState.BLOCKED, BuildState.UNSATISFIABLE)
+        planned = len(self._graph.nodes) - sum(counts[state] for state in without)
+        if planned != self._planned:
+            self._planned = planned
+            self._events.send(BuildsPlanned(planned))
+
+    def _dispatch(self) -> None:
+        while not self.infrastructure and (found := self._queue.pop(self._placement)) is not None:
+            node, at = found
+            self._placement.take(at)
+            self._busy += 1
+            self._working += 1
+            self._tasks.start_soon(self._work, node, at, name=f"build {node.build.drv.name}")
+
+    async def _work(self, node: Node, at: int) -> None:
+        try:
+            effects = await self._with_claim(node, at)
+        finally:
+            self._placement.give_back(at)
+            self._working -= 1
+            self._done()
+        # No await since the slot came free: the run does not look idle in between.
+        self._react(effects)
+
+    async def _with_claim(self, node: Node, at: int) -> Effects:
+        drv = node.build.drv
+        if not await self._claims.take(drv):
+            node.foreign = True
+            self._awaited[node.key] = node
+            return Effects()
+        try:
+            effects = await self._catch_up(node)
+            if node.build.state in RUNNABLE and not self.infrastructure:
+                effects = await self._attempt(node, at)
+            return effects
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._claims.release(drv)
+
+    async def _attempt(self, node: Node, at: int) -> Effects:
+        giving = self._giving[node.key] = Giving()
+        try:
+            ended = await self._attempts.make(node, self._placement.offers[at], giving)
+        finally:
+            del self._giving[node.key]
+        if isinstance(ended.outcome, BuildInterrupted) and ended.outcome.infrastructure:
+            self.infrastructure.append(ended.outcome.reason)
+        return ended.effects
+
+    async def _catch_up(self, node: Node) -> Effects:
+        """Take over what another worker did to a derivation since we looked, now that its claim is ours."""
+        drv = node.build.drv
+        stored = (await self._store.builds([drv])).get(drv)
+        node.foreign = False
+        if stored is None or stored == node.build:
+            return Effects()
+        if stored.state not in (BuildState.SUCCESS, BuildState.FAILURE):
+            stored = await self._recovery.close(drv)
+        if node.build.state not in RUNNABLE:
+            return Effects()
+        if stored.state in (BuildState.SUCCESS, BuildState.FAILURE):
+            return await self._adopt(node, stored)
+        effects = self._graph.adopt(node, Build(drv, failures=max(stored.failures, node.build.failures)))
+        await self._ledger.record(effects.steps)
+        return effects
+
+    async def _adopt(self, node: Node, build: Build) -> Effects:
+        effects = self._graph.adopt(node, build)
+        # Who built it may have begun what depends on it: that one's record is the true one.
+        stored = await self._store.builds([each.build.drv for each in effects.ready])
+        ahead = {drv for drv, known in stored.items() if known.state in _AHEAD}
+        for each in effects.ready:
+            each.foreign = each.build.drv in ahead
+        effects.steps = [step for step in effects.steps if step.build.drv not in ahead]
+        await self._ledger.record(effects.steps)
+        return effects
+
+    async def _look(self, key: int, node: Node, stored: Build | None) -> None:
+        if node.build.state not in RUNNABLE:
+            del self._awaited[key]
+        elif stored is not None and stored.state in (BuildState.SUCCESS, BuildState.FAILURE):
+            effects = await self._adopt(node, stored)
+            del self._awaited[key]
+            self._react(effects)
+        elif await self._claims.take(node.build.drv):
+            await self._claims.release(node.build.drv)
+            del self._awaited[key]
+            self._react(Effects(ready=[node]))
+        self._notify()
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            await self._changed.wait()
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    def _done(self) -> None:
+        self._busy -= 1
+        self._notify()
+
+
+_AHEAD: Final = frozenset({BuildState.BUILDING, BuildState.SUCCESS, BuildState.FAILURE})

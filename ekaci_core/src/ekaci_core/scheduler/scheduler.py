@@ -1,0 +1,128 @@
+"""The scheduler: puts a run together and takes it apart again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import attrs
+
+from ekaci_core.api import Builder, Clock, EkaciError, Logger
+from ekaci_core.bus import Broadcast
+from ekaci_core.model.event import ReviewEvent
+from ekaci_core.registry.guard import leaves
+from ekaci_core.scheduler.attempt import Attempts
+from ekaci_core.scheduler.build_graph import BuildGraph
+from ekaci_core.scheduler.claims import Claims
+from ekaci_core.scheduler.ledger import Ledger
+from ekaci_core.scheduler.placement import Placement
+from ekaci_core.scheduler.planning import Planner, Survey
+from ekaci_core.scheduler.recovery import Recovery
+from ekaci_core.scheduler.run import BuildRun, OnFailure
+from ekaci_core.scheduler.wishes import SchedulerSettings, Wanted
+from ekaci_core.store.contract import Store
+
+
+@attrs.frozen(kw_only=True)
+class Scheduler:
+    """Builds derivations with the builders that are open, each once, and records every transition.
+
+    Attributes:
+        store: where results are facts.
+        builders: who builds; in order of preference where equally free.
+        survey: asks Nix what wanted derivations would take, usually `ekaci_core.nix.dry_run.build_plan`.
+        clock: time.
+        log: where surprises of builders go.
+        events: told of starts, phases, ends and totals.
+        logs_dir: each build's log is ``<hash>/build.log`` below it.
+        roots_dir: the outputs of what was built stay alive through links in it.
+        settings: see there.
+    """
+
+    store: Store
+    builders: Sequence[Builder]
+    survey: Survey
+    clock: Clock
+    log: Logger
+    events: Broadcast[ReviewEvent]
+    logs_dir: Path
+    roots_dir: Path
+    settings: SchedulerSettings = SchedulerSettings()
+
+    @asynccontextmanager
+    async def running(self, on_failure: OnFailure | None = None) -> AsyncIterator[BuildRun]:
+        """Open a run. Leaving it stops what still builds, and has that recorded as cancelled.
+
+        Args:
+            on_failure: told of wanted derivations that fail, those known from earlier runs included; the run is not
+                idle before it returns.
+
+        Raises:
+            InfrastructureFault: the store or Nix failed, or a directory cannot be made.
+        """
+        self.roots_dir.mkdir(parents=True, exist_ok=True)
+        claims = Claims(self.store, self.clock, lease_seconds=self.settings.lease_seconds)
+        try:
+            async with anyio.create_task_group() as tasks:
+                run = self._assemble(claims, tasks, on_failure)
+                tasks.start_soon(claims.renew, name="renew claims")
+                tasks.start_soon(run.watch_others, name="watch other builders")
+                yield run
+                tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            raise _plain(group) from None
+        finally:
+            with anyio.move_on_after(self.settings.farewell_seconds, shield=True):
+                await claims.release_all()
+
+    async def build(self, wanted: Collection[Wanted], on_failure: OnFailure | None = None) -> tuple[str, ...]:
+        """Build all of these; return sentences on faults of the machine, none where it was well.
+
+        Raises:
+            InfrastructureFault: as `running`.
+        """
+        async with self.running(on_failure) as run:
+            await run.add(wanted)
+            await run.wait()
+            return tuple(run.infrastructure)
+        raise AssertionError("unreachable: a run swallows no exception")
+
+    def _assemble(self, claims: Claims, tasks: anyio.abc.TaskGroup, on_failure: OnFailure | None) -> BuildRun:
+        ledger = Ledger(self.store, self.clock)
+        placement = Placement(self.builders)
+        recovery = Recovery(self.store, ledger, claims, self.clock)
+        graph = BuildGraph()
+        return BuildRun(
+            store=self.store,
+            placement=placement,
+            graph=graph,
+            ledger=ledger,
+            claims=claims,
+            recovery=recovery,
+            planner=Planner(self.store, self.survey, placement, recovery, rebuild_failed=self.settings.rebuild_failed),
+            attempts=Attempts(
+                store=self.store,
+                ledger=ledger,
+                graph=graph,
+                clock=self.clock,
+                log=self.log,
+                events=self.events,
+                logs_dir=self.logs_dir,
+                roots_dir=self.roots_dir,
+                settings=self.settings,
+            ),
+            events=self.events,
+            settings=self.settings,
+            tasks=tasks,
+            on_failure=on_failure,
+        )
+
+
+def _plain(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What callers should meet: the one error, or the first of several that people understand."""
+    inner = leaves(group)
+    if len(inner) == 1 or all(isinstance(each, EkaciError) for each in inner):
+        return inner[0]
+    return group

@@ -1,0 +1,47 @@
+"""What a run is asked for, and within which bounds."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+
+from ekaci_core.model.ids import DrvPath
+
+HEAD_PRIORITY: Final = 1
+"""Of what the change itself needs."""
+
+ATTRIBUTION_PRIORITY: Final = 0
+"""Of builds that only tell whether something failed before; they wait for all others."""
+
+
+@attrs.frozen
+class Wanted:
+    """A derivation somebody wants built. A larger ``priority`` goes first, its inputs with it."""
+
+    drv: DrvPath
+    priority: int = HEAD_PRIORITY
+
+
+@attrs.frozen
+class SchedulerSettings:
+    """How a scheduler works.
+
+    Attributes:
+        keep_going: after a failure, go on with what does not depend on it. Otherwise the first final failure of a
+            derivation that is wanted with at least `HEAD_PRIORITY` cancels all that the run has left.
+        rebuild_failed: give derivations that failed in earlier runs all their attempts again.
+        no_output_timeout_seconds: end a build after so long without a line.
+        max_duration_seconds: end a build after so long whatever it prints.
+        lease_seconds: how long a claim lasts without renewal; it is renewed three times as often.
+        poll_seconds: how often to look whether what another process builds is done.
+        farewell_seconds: how long a cancelled build may take to have its end recorded.
+    """
+
+    keep_going: bool = True
+    rebuild_failed: bool = False
+    no_output_timeout_seconds: float = 1200
+    max_duration_seconds: float = 14400
+    lease_seconds: float = 60
+    poll_seconds: float = 1
+    farewell_seconds: float = 10
