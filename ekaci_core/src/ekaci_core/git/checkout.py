@@ -9,6 +9,7 @@ also be registered in the repository, where a killed review leaves it. Here the 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -78,15 +79,15 @@ def _claim(parent_dir: Path) -> tuple[Path, int]:
     parent_dir.mkdir(parents=True, exist_ok=True)
     while True:
         place = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent_dir))
-        lock = _lock(place)
+        lock = _lock(place, create=True)
         if lock is not None:
             return place, lock
 
 
-def _lock(place: Path) -> int | None:
+def _lock(place: Path, *, create: bool) -> int | None:
     try:
-        lock = os.open(place / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    except FileNotFoundError:
+        lock = os.open(place / _LOCK, os.O_RDWR | (os.O_CREAT | os.O_EXCL if create else 0), 0o600)
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -128,23 +129,40 @@ async def _write_files(place: Path, root: Path, repository: Repository, revision
 def _prune(parent_dir: Path) -> int:
     removed = 0
     for place in sorted(parent_dir.glob(f"{_PREFIX}*")):
-        lock = _lock(place)
+        lock = _lock(place, create=False)
         if lock is not None:
             try:
                 _remove(place)
             finally:
                 os.close(lock)
             removed += 1
+        else:
+            _remove_empty(place)  # its process ended before it had a lock, or after it had removed that
     return removed
 
 
 def _remove(place: Path) -> None:
+    # The lock goes last, so that nobody else takes what is being removed for abandoned.
     try:
-        shutil.rmtree(place)
+        for entry in place.iterdir():
+            if entry.name != _LOCK:
+                shutil.rmtree(entry)
+        (place / _LOCK).unlink()
     except OSError as error:
         raise InfrastructureFault(
             f"a checkout cannot be removed: {error.strerror}", where=str(error.filename), do=f"remove {place} by hand"
         ) from error
+    _remove_empty(place)
+
+
+def _remove_empty(place: Path) -> None:
+    try:
+        place.rmdir()
+    except FileNotFoundError:
+        return  # somebody else was faster
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise _unwritable(place, error) from error
 
 
 def _unwritable(place: Path, error: OSError) -> InfrastructureFault:

@@ -25,7 +25,8 @@ async def review_endpoints(
     """Choose base and head.
 
     Head is ``HEAD`` unless named; with ``worktree`` it is the working tree as it stands. Base is the merge base of
-    head and the default branch unless named; a named base is taken as it is.
+    head and the default branch unless named; a named base is taken as it is. A working tree without default branch is
+    compared with its own ``HEAD``.
 
     Raises:
         UsageFault: a ref is unknown, no default branch can be found, base and head turn out to be the same commit
@@ -58,6 +59,8 @@ async def _head(repository: Repository, head: str | None) -> Revision:
 
 async def _default_base(repository: Repository, tip: Revision) -> Revision:
     branch = await repository.default_branch()
+    if branch is None and tip.dirty:
+        return await repository.resolve("HEAD")
     if branch is None:
         shallow = ", or fetch the default branch: this clone is shallow" if repository.shallow else ""
         raise UsageFault(

@@ -32,9 +32,10 @@ _IDENTITY: Final = {
 
 @attrs.frozen
 class TreeEntry:
-    """One name in a tree. ``size`` is in bytes, None for what is not a file."""
+    """One name in a tree. ``size`` is in bytes, None for what is not a file, and for a file that is lost."""
 
     mode: str
+    kind: str
     object_id: str
     size: int | None
     path: str
@@ -200,9 +201,9 @@ class Repository:
                     where=f"{path} at {revision.label}",
                     do="put the file itself there",
                 )
-        if entry is None or entry.size is None:
+        if entry is None or entry.kind != "blob":
             return None
-        if entry.size > FILE_LIMIT:
+        if (entry.size or 0) > FILE_LIMIT:
             raise UsageFault(
                 f"larger than {FILE_LIMIT} bytes ({entry.size})", where=f"{path} at {revision.label}", do="shorten it"
             )
@@ -276,4 +277,4 @@ def _entry(record: str) -> TreeEntry:
     if len(fields) < 3:  # noqa: PLR2004 - mode, type, object and perhaps size
         raise InfrastructureFault(f"git ls-tree printed {record!r}", do="check the repository with `git fsck`")
     size = fields[3] if len(fields) > 3 else "-"  # noqa: PLR2004 - see above
-    return TreeEntry(fields[0], fields[2], None if size == "-" else int(size), path)
+    return TreeEntry(fields[0], fields[1], fields[2], int(size) if size.isdecimal() else None, path)
