@@ -51,7 +51,7 @@ class LocalBuilderType:
         if config.slots is not None and config.slots < 1:
             raise UsageFault("must be at least 1", where="builders.slots", do="leave it out for one per processor")
         settings = parse_settings(await _ask(["nix", "show-config", "--json"], context.environment))
-        await _ask(["nix-store", "--check-validity"], context.environment)  # of nothing: it only opens the store
+        await _ask(["nix", "store", "ping"], context.environment)
         yield _builder(config, settings, context.environment)
 
 
