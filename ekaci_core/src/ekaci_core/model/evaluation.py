@@ -46,13 +46,19 @@ class AttributeFault:
     """An attribute that could not be evaluated.
 
     ``attr`` is None for a fault whose attribute the evaluator lost, and the empty path for a fault of the whole job.
-    ``message`` is Nix's own, without colours; ``position`` is ``file:line:column`` relative to the checkout where known.
+    ``message`` is Nix's own, without colours; ``position`` is ``file:line:column`` relative to the checkout where
+    known.
     """
 
     attr: AttrPath | None
     kind: FaultKind
     message: str
     position: str | None = None
+
+    @property
+    def concerns_whole_job(self) -> bool:
+        """Whether nothing of the job could be evaluated, rather than one attribute."""
+        return self.attr is not None and not self.attr
 
 
 @attrs.frozen
