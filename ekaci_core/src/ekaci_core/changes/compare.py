@@ -12,9 +12,6 @@ import attrs
 from ekaci_core.model.evaluation import AttributeFault
 from ekaci_core.store.contract import EvaluationContents, StoredAttribute
 
-WHOLE_JOB: Final = ""
-"""The attribute path of a fault that concerns the job as a whole."""
-
 # Paths of checkouts and positions differ between the sides although the fault is the same.
 _PLACE: Final = re.compile(r"/[^\s'\"«»]+|\d+")
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from ekaci_core.changes.compare import WHOLE_JOB, Difference, compare
+from ekaci_core.changes.compare import Difference, compare
 from ekaci_core.model.change import AttributeChange, JobComparison, Side
 from ekaci_core.model.derivation import DerivationRecord
 from ekaci_core.model.evaluation import AttributeFault
@@ -134,10 +134,12 @@ class _Faulty:
     """Whether an attribute could not be had on a side."""
 
     def __init__(self, faults: Iterable[AttributeFault]) -> None:
+        faults = tuple(faults)
         self._attrs = {fault.attr for fault in faults if fault.attr is not None}
+        self._whole_job = any(fault.concerns_whole_job for fault in faults)
 
     def __contains__(self, attr: object) -> bool:
-        return attr in self._attrs or WHOLE_JOB in self._attrs
+        return self._whole_job or attr in self._attrs
 
 
 def _is_worth_telling(change: AttributeChange) -> bool:

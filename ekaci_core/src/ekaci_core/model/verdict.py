@@ -24,10 +24,14 @@ class Decision(enum.Enum):
 
 @attrs.frozen
 class Reason:
-    """One sentence of the answer. ``speaks_for`` says for which decision it speaks; `MERGE` reasons only inform."""
+    """One sentence of the answer.
+
+    ``speaks_for`` says for which decision it speaks; `MERGE` reasons only inform, or ask for ``attention``.
+    """
 
     speaks_for: Decision
     text: str
+    attention: bool = False
 
 
 @attrs.frozen

@@ -29,7 +29,13 @@ def attention_reasons(jobs: Iterable[JobComparison], impact: Impact, wide_change
     sentences = [f"head drops the job {job.job}" for job in jobs if job.missing_on == "head"]
     if impact.total > wide_change:
         sentences.append(f"wide change: {counted(impact.total, 'derivation')} to rebuild, more than {wide_change:,}")
-    tolerated = [fault.attr or "?" for job in jobs if job.allow_eval_failures for fault in job.new_faults if fault.attr]
+    tolerated = [
+        fault.attr or "an attribute the evaluator lost"
+        for job in jobs
+        if job.allow_eval_failures
+        for fault in job.new_faults
+        if not fault.concerns_whole_job
+    ]
     if tolerated:
         sentences.append(f"{counted(len(tolerated), 'new evaluation error')}, which the job allows: {few(tolerated)}")
     for phrase, marked in _MARKS:

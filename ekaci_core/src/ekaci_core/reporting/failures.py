@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -13,14 +12,14 @@ import attrs
 from ekaci_core.model.build import Build, BuildState
 from ekaci_core.model.change import Failure, Outcome, Standing
 from ekaci_core.model.ids import DrvPath, System
-from ekaci_core.reporting.clean import clean, clean_lines
+from ekaci_core.process.log_file import tail
+from ekaci_core.reporting.clean import clean
 from ekaci_core.reporting.reproduce import reproduce
 from ekaci_core.store.contract import Attempt, Store
 
 TAIL_LINES: Final = 30
 """Lines of a log that reports show."""
 
-_TAIL_BYTES: Final = 64 * 1024
 _FAILING: Final = (Standing.NEWLY_FAILING, Standing.FAILING_BASE_UNKNOWN, Standing.STILL_FAILING)
 _AT_FAULT: Final = frozenset({BuildState.FAILURE, BuildState.TIMEOUT})
 
@@ -95,19 +94,12 @@ def _failure(
 
 
 def _read_tails(attempts: Mapping[DrvPath, Attempt]) -> dict[DrvPath, tuple[str, ...]]:
-    return {drv: read_tail(Path(each.log_path)) for drv, each in attempts.items() if each.log_path}
+    return {drv: _tail(Path(each.log_path)) for drv, each in attempts.items() if each.log_path}
 
 
-def read_tail(path: Path, lines: int = TAIL_LINES) -> tuple[str, ...]:
-    """Return the last lines of a log that say something, cleaned; none if it cannot be read."""
+def _tail(path: Path) -> tuple[str, ...]:
+    """Read the end of a log; one that cannot be read must not cost the rest of the report."""
     try:
-        with path.open("rb") as log:
-            size = log.seek(0, os.SEEK_END)
-            log.seek(max(0, size - _TAIL_BYTES))
-            text = log.read(_TAIL_BYTES).decode("utf-8", "replace")
+        return tail(path, TAIL_LINES)
     except OSError:
         return ()
-    whole = clean_lines(text)
-    if size > _TAIL_BYTES and len(whole) > 1:
-        whole = whole[1:]  # the first one began before the part that was read
-    return tuple([line for line in whole if line][-lines:])

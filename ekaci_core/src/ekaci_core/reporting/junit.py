@@ -95,8 +95,9 @@ def _errors(job: JobComparison) -> Iterable[ET.Element]:
 
 
 def _error_tag(job: JobComparison, fault: AttributeFault, *, is_new: bool) -> tuple[str, str]:
-    whole_job = fault.attr is not None and not fault.attr
-    if whole_job:
+    if fault.concerns_whole_job:
+        if is_new and fault.kind in MACHINE_FAULTS:
+            return "error", "infrastructure"
         return (
             ("failure", "cannot be evaluated any more") if is_new else ("error", "cannot be evaluated on either side")
         )

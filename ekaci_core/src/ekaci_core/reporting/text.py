@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ekaci_core.model.change import Failure, Outcome, Standing
+from ekaci_core.model.evaluation import FaultKind
 from ekaci_core.model.report import Report
 from ekaci_core.model.repository import Revision
-from ekaci_core.model.verdict import Decision, Verdict
+from ekaci_core.model.verdict import Decision, Reason, Verdict
 from ekaci_core.reporting.clean import clean, clean_lines
 from ekaci_core.reporting.digest import Digest, JobFault, digest
 from ekaci_core.reporting.explain import why
@@ -16,6 +17,7 @@ from ekaci_core.reporting.package_rows import RowKind, package_rows
 from ekaci_core.reporting.text_page import SAID, Page, Style, Tone, Toned, plain, verdict_line
 from ekaci_core.reporting.wording import counted, duration, few
 
+_MESSAGE_LINES: Final = 8
 _BRIEF: Final = 10
 """Rows of a list that only informs."""
 
@@ -55,9 +57,14 @@ def _verdict(verdict: Verdict, page: Page) -> list[str]:
         title += "   " + page.style("! needs attention", Tone.ATTENTION)
     lines = [title]
     for reason in verdict.reasons:
-        mark = "•" if reason.speaks_for is Decision.MERGE else SAID[reason.speaks_for][0]
-        lines += page.wrapped(clean(reason.text), indent=f"  {mark} ")
+        lines += page.wrapped(clean(reason.text), indent=f"  {_mark(reason)} ")
     return lines
+
+
+def _mark(reason: Reason) -> str:
+    if reason.speaks_for is Decision.MERGE:
+        return "!" if reason.attention else "•"
+    return SAID[reason.speaks_for][0]
 
 
 def _sides(report: Report, page: Page) -> list[str]:

@@ -64,7 +64,7 @@ def judge(findings: Findings) -> Verdict:
         reasons=(
             *_reasons(Decision.DO_NOT_MERGE, against),
             *_reasons(Decision.WAIT, missing),
-            *_reasons(Decision.MERGE, attention),
+            *(Reason(Decision.MERGE, clean(text), attention=True) for text in attention),
             *_reasons(Decision.MERGE, _informing(findings)),
         ),
         infrastructure_fault=_is_infrastructure_fault(findings),
@@ -75,17 +75,13 @@ def _reasons(decision: Decision, texts: Iterable[str]) -> list[Reason]:
     return [Reason(decision, clean(text)) for text in texts]
 
 
-def _is_whole_job(fault: AttributeFault) -> bool:
-    return fault.attr is not None and not fault.attr
-
-
 def _broken_jobs(jobs: Iterable[JobComparison]) -> list[str]:
     """Name jobs that head breaks as a whole; what a job may fail in part does not excuse that."""
     return [
         f"job {job.job} cannot be evaluated any more: {_first_line(fault.message)}"
         for job in jobs
         for fault in job.new_faults
-        if _is_whole_job(fault) and fault.kind not in MACHINE_FAULTS
+        if fault.concerns_whole_job and fault.kind not in MACHINE_FAULTS
     ]
 
 
@@ -96,7 +92,7 @@ def _jobs_without_evidence(jobs: Sequence[JobComparison]) -> list[str]:
         f"job {job.job} can be evaluated on neither side, so nothing was compared: {_first_line(fault.message)}"
         for job in jobs
         for fault in job.known_faults
-        if _is_whole_job(fault)
+        if fault.concerns_whole_job
     ]
 
 
@@ -115,7 +111,7 @@ def _new_errors(jobs: Iterable[JobComparison]) -> list[str]:
         for job in jobs
         if not job.allow_eval_failures
         for fault in job.new_faults
-        if not _is_whole_job(fault) and fault.kind not in MACHINE_FAULTS
+        if not fault.concerns_whole_job and fault.kind not in MACHINE_FAULTS
     ]
     return [f"{counted(len(errors), 'new evaluation error')}: {few(errors)}"] if errors else []
 
@@ -125,7 +121,7 @@ def _machine_faults(jobs: Iterable[JobComparison]) -> list[tuple[JobComparison, 
         (job, fault)
         for job in jobs
         for fault in job.new_faults
-        if fault.kind in MACHINE_FAULTS and (_is_whole_job(fault) or not job.allow_eval_failures)
+        if fault.kind in MACHINE_FAULTS and (fault.concerns_whole_job or not job.allow_eval_failures)
     ]
 
 
