@@ -16,7 +16,7 @@ from ekaci_core.process import running
 # "these 3 derivations will be built:", "this path will be fetched (0.1 MiB download, 0.5 MiB unpacked):", without a
 # number before Nix 2.4; "don't know how to build these paths (may be caused by read-only store access):".
 _SECTION: Final = re.compile(
-    r"(?:these|this)(?: \d+)? (?:derivations? will be (?P<built>built)|paths? will be (?P<fetched>fetched)\b.*):"
+    r"(?:these|this)(?: \d+)? (?:derivations? will be (?P<built>built)|paths? will be (?P<fetched>fetched|copied)\b.*):"
     r"|don['\u2019]t know how to build th(?:ese|is) paths?\b.*:"
 )
 _ITEM: Final = re.compile(r"  (/\S+)")
@@ -70,20 +70,22 @@ def dry_run_commands(paths: Iterable[DrvPath]) -> Iterator[list[str]]:
         yield ["nix-store", "--realise", "--dry-run", *some]
 
 
-def parse_dry_run(stderr: str) -> BuildPlan:
-    """Read the plan as Nix 2.3 and newer and Lix print it; warnings and the like are passed over.
+def parse_dry_run(output: str) -> BuildPlan:
+    """Read the plan as Nix 2.3 and newer and Lix print it to stderr; warnings and the like are passed over.
 
     Raises:
-        InfrastructureFault: it names something that is no store object. What is left out would count as built.
+        InfrastructureFault: a part of it is not understood. What is left out would count as built.
     """
     found: dict[str, set[str]] = {"built": set(), "fetched": set(), "unknown": set()}
     section: set[str] | None = None
-    for line in stderr.splitlines():
+    for line in output.splitlines():
         item = _ITEM.fullmatch(line)
         if item is None:
             header = _SECTION.fullmatch(line)
             section = found[header.lastgroup or "unknown"] if header else None
-        elif section is not None:
+        elif section is None:
+            raise _not_understood(f"nothing announces {item[1]!r}")
+        else:
             section.add(item[1])
     try:
         return BuildPlan(
@@ -92,8 +94,12 @@ def parse_dry_run(stderr: str) -> BuildPlan:
             frozenset(map(StorePath.parse, found["unknown"])),
         )
     except BadName as error:
-        raise InfrastructureFault(
-            f"Nix's plan of the builds was not understood: {error.what}",
-            where="nix-store --realise --dry-run",
-            do="run that command; report it with the output of `nix --version`",
-        ) from None
+        raise _not_understood(error.what) from None
+
+
+def _not_understood(problem: str) -> InfrastructureFault:
+    return InfrastructureFault(
+        f"Nix's plan of the builds was not understood: {problem}",
+        where="nix-store --realise --dry-run",
+        do="run that command on the derivation; report it with the output of `nix --version`",
+    )

@@ -99,7 +99,7 @@ def _entries(answer: Any) -> Iterator[tuple[str, Any]]:
         for entry in answer:
             yield entry["path"], entry
         return
-    yield from (answer["info"] if "version" in answer else answer).items()
+    yield from answer.get("info", answer).items()
 
 
 def _info(entry: Any) -> PathInfo | None:
