@@ -18,7 +18,7 @@ FORMAT_VERSION: Final = 1
 
 
 def render_json(report: Report) -> str:
-    """Render the whole report; nothing is left out, whatever the settings for people say.
+    """Render the whole report; nothing is left out, whatever the settings for people say, and names are exact.
 
     A line for each key, and one for each element of a list: fit for line tools, and quickly written.
     """
@@ -33,7 +33,8 @@ def _spread(value: Any) -> str:
     return _dumped(value)
 
 
-_dumped: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
+# Escaped to ASCII, so that no name has power over a terminal and every encoding can carry it.
+_dumped: Final = json.JSONEncoder(check_circular=False).encode
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -56,10 +57,10 @@ def document(report: Report) -> dict[str, Any]:
         "rebuilt_packages": dict(report.impact.rebuilt_packages),
         "top_blast_radius": [
             {
-                "drv": str(each.drv),
+                "drv": each.drv,
                 "name": each.name,
-                "system": str(each.system),
-                "attrs": [clean(attr) for attr in each.attrs],
+                "system": each.system,
+                "attrs": list(each.attrs),
                 "dependents": each.dependents,
             }
             for each in report.impact.top
@@ -78,8 +79,8 @@ def document(report: Report) -> dict[str, Any]:
 
 def _revision(revision: Revision) -> dict[str, Any]:
     return {
-        "commit": str(revision.commit),
-        "tree": str(revision.tree),
+        "commit": revision.commit,
+        "tree": revision.tree,
         "label": clean(revision.label),
         "dirty": revision.dirty,
     }
@@ -119,7 +120,7 @@ def _job_counts(job: JobComparison) -> dict[str, int]:
 
 def _job(job: JobComparison) -> dict[str, Any]:
     return {
-        "job": clean(job.job),
+        "job": job.job,
         "missing_on": job.missing_on,
         "allow_eval_failures": job.allow_eval_failures,
         "counts": _job_counts(job),
@@ -130,12 +131,12 @@ def _attribute(outcome: Outcome, report: Report) -> dict[str, Any]:
     change = outcome.change
     head = change.head
     return {
-        "attr": clean(change.attr),
-        "job": clean(change.job),
-        "system": str(change.system),
+        "attr": change.attr,
+        "job": change.job,
+        "system": change.system,
         "change": change.change.value,
-        "base_drv": str(change.base.drv) if change.base else None,
-        "head_drv": str(head.drv) if head else None,
+        "base_drv": change.base.drv if change.base else None,
+        "head_drv": head.drv if head else None,
         "base_state": _state(outcome.base_state),
         "head_state": _state(outcome.head_state),
         "base_evaluation_error": change.base_fault,
@@ -153,10 +154,10 @@ def _attribute(outcome: Outcome, report: Report) -> dict[str, Any]:
 
 def _metadata_change(change: AttributeChange) -> dict[str, Any]:
     return {
-        "attr": clean(change.attr),
-        "job": clean(change.job),
-        "system": str(change.system),
-        "drv": str(change.head.drv) if change.head else None,
+        "attr": change.attr,
+        "job": change.job,
+        "system": change.system,
+        "drv": change.head.drv if change.head else None,
         "base": _package(change.base),
         "head": _package(change.head),
     }
@@ -171,12 +172,12 @@ def _package(side: Side | None) -> dict[str, Any] | None:
         return None
     meta = side.meta
     return {
-        "name": clean(side.name),
-        "pname": clean(side.pname),
-        "version": None if side.version is None else clean(side.version),
-        "licenses": [clean(each) for each in meta.licenses],
-        "maintainers": [clean(each) for each in meta.maintainers],
-        "position": None if meta.position is None else clean(meta.position),
+        "name": side.name,
+        "pname": side.pname,
+        "version": side.version,
+        "licenses": list(meta.licenses),
+        "maintainers": list(meta.maintainers),
+        "position": meta.position,
         "broken": meta.broken,
         "insecure": meta.insecure,
         "unfree": meta.unfree,
@@ -185,9 +186,9 @@ def _package(side: Side | None) -> dict[str, Any] | None:
 
 def _failure(failure: Failure) -> dict[str, Any]:
     return {
-        "attrs": [clean(attr) for attr in failure.attrs],
-        "drv": str(failure.drv),
-        "system": str(failure.system),
+        "attrs": list(failure.attrs),
+        "drv": failure.drv,
+        "system": failure.system,
         "state": failure.state.label,
         "reason": clean(failure.reason),
         "log_tail": [clean(line) for line in failure.log_tail],
@@ -208,10 +209,10 @@ def _errors(found: Digest) -> list[dict[str, Any]]:
 def _error(each: JobFault, status: str) -> dict[str, Any]:
     fault = each.fault
     return {
-        "job": clean(each.job),
-        "attr": None if fault.attr is None else clean(fault.attr),
+        "job": each.job,
+        "attr": fault.attr,
         "status": status,
         "kind": fault.kind.value,
         "message": "\n".join(clean_lines(fault.message)),
-        "position": None if fault.position is None else clean(fault.position),
+        "position": fault.position,
     }

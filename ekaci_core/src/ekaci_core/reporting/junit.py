@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 from ekaci_core.model.change import Failure, JobComparison, Outcome, Standing
 from ekaci_core.model.evaluation import AttributeFault
 from ekaci_core.model.report import Report
+from ekaci_core.model.verdict import Decision
 from ekaci_core.reporting.clean import clean, clean_lines
 from ekaci_core.reporting.digest import Digest, JobFault, digest
 from ekaci_core.reporting.explain import why
@@ -37,6 +38,15 @@ def render_junit(report: Report) -> str:
         root.set(key, str(number))
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _agree(root: ET.Element, report: Report) -> None:
+    """Tell a verdict against merging, or of missing evidence, that no single test case tells."""
+    verdict = report.verdict
+    if verdict.decision is not Decision.MERGE and root.find(".//failure") is None and root.find(".//error") is None:
+        tag = "failure" if verdict.decision is Decision.DO_NOT_MERGE else "error"
+        reasons = [reason.text for reason in verdict.reasons if reason.speaks_for is verdict.decision]
+        _suite(root, "verdict", [_problem("verdict", verdict.decision.value, tag, "; ".join(reasons))])
 
 
 def _suite(root: ET.Element, name: str, cases: Iterable[ET.Element]) -> None:

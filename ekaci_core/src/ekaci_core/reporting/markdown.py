@@ -8,8 +8,9 @@ from functools import partial
 from typing import Final
 
 from ekaci_core.model.change import Failure, Outcome, Standing
+from ekaci_core.model.evaluation import FaultKind
 from ekaci_core.model.report import Report
-from ekaci_core.model.verdict import Decision, Verdict
+from ekaci_core.model.verdict import Decision, Reason, Verdict
 from ekaci_core.reporting.clean import clean_lines
 from ekaci_core.reporting.digest import Digest, JobFault, digest
 from ekaci_core.reporting.explain import why
@@ -62,11 +63,13 @@ def _render(report: Report, found: Digest, shown: Shown) -> str:
 def _verdict(verdict: Verdict) -> list[str]:
     attention = " (needs attention)" if verdict.attention else ""
     title = f"## {_SIGNS[verdict.decision]} {_TITLES[verdict.decision]}{attention}"
-    reasons = [
-        f"- {'' if reason.speaks_for is Decision.MERGE else _SIGNS[reason.speaks_for] + ' '}{escape(reason.text)}"
-        for reason in verdict.reasons
-    ]
-    return [title, "", *reasons] if reasons else [title]
+    return [title, "", *(f"- {_mark(reason)}{escape(reason.text)}" for reason in verdict.reasons)]
+
+
+def _mark(reason: Reason) -> str:
+    if reason.speaks_for is Decision.MERGE:
+        return "⚠️ " if reason.attention else ""
+    return f"{_SIGNS[reason.speaks_for]} "
 
 
 def _sides(report: Report) -> list[str]:
@@ -85,15 +88,12 @@ def _standing(title: str, outcomes: Sequence[Outcome], report: Report, found: Di
         return []
     most = min(report.summary.max_packages_listed, shown.rows or len(outcomes))
     rows = [
-        (code(each.change.attr), code(each.change.head.name) if each.change.head else "", escape(why(each, found)))
+        [code(each.change.attr), code(each.change.head.name) if each.change.head else "", escape(why(each, found))]
         for each in outcomes[:most]
     ]
-    return [
-        f"### {title} ({len(outcomes):,})",
-        "",
-        *_table(("Package", "Derivation", "Why"), rows),
-        *_more(len(outcomes) - most),
-    ]
+    columns = 3 if any(row[-1] for row in rows) else 2
+    table = _table(("Package", "Derivation", "Why")[:columns], [row[:columns] for row in rows])
+    return [f"### {title} ({len(outcomes):,})", "", *table, *_more(len(outcomes) - most)]
 
 
 def _more(number: int) -> list[str]:
@@ -184,9 +184,9 @@ def _errors(found: Digest, shown: Shown) -> list[list[str]]:
 
 def _error(each: JobFault) -> list[str]:
     where = f" at {html_code(each.fault.position)}" if each.fault.position else ""
-    kind = each.fault.kind.value.replace("_", " ")
+    kind = "" if each.fault.kind is FaultKind.ERROR else f": {each.fault.kind.value.replace('_', ' ')}"
     message = [line for line in clean_lines(each.fault.message) if line] or ["no message"]
-    return _details(f"{html_code(each.subject)}: {kind}{where}", fenced(message[:_MESSAGE_LINES]))
+    return _details(f"{html_code(each.subject)}{kind}{where}", fenced(message[:_MESSAGE_LINES]))
 
 
 def _details(summary: str, body: Sequence[str]) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Final
 
 from ekaci_core.reporting.clean import clean
 
-_SPECIAL: Final = re.compile(r"[\\`*_{}\[\]<>#!|~&@:$^]|(?<=www)\.|^[^A-Za-z0-9]", re.IGNORECASE)
-_NUMBERED: Final = re.compile(r"^(\d+)([.)])")
+_SPECIAL: Final = re.compile(r"[\\`*_{}\[\]<>#!|~&@$^]|:(?=/)|(?<=www)\.|^[-+=:]", re.IGNORECASE)
+_NUMBERED: Final = re.compile(r"^(\d+)([.)])(?=\s|$)")
 _IN_BACKTICKS: Final = re.compile(r"[^\s`|\\]([^`|\\]*[^\s`|\\])?")
 _BACKTICKS: Final = re.compile(r"`+")
 _ZERO_WIDTH_SPACE: Final = "&#8203;"

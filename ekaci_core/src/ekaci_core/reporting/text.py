@@ -192,10 +192,10 @@ def _errors(found: Digest, page: Page) -> list[str]:
 def _error(each: JobFault, page: Page) -> list[str]:
     message = [line for line in clean_lines(each.fault.message) if line] or ["no message"]
     where = f" at {clean(each.fault.position)}" if each.fault.position else ""
-    kind = each.fault.kind.value.replace("_", " ")
+    kind = "" if each.fault.kind is FaultKind.ERROR else f" ({each.fault.kind.value.replace('_', ' ')})"
     return [
-        f"    {clean(each.subject)}{page.style(f' ({kind}){where}', Tone.DIM)}",
-        *page.quoted(message[:8], indent=6),
+        f"    {clean(each.subject)}{page.toned(kind + where, Tone.DIM)}",
+        *page.quoted(message[:_MESSAGE_LINES], indent=6),
     ]
 
 
