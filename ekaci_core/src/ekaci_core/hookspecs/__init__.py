@@ -22,6 +22,8 @@ from ekaci_core.api import BuilderType, EvaluatorType
 
 PROJECT = "ekaci"
 
+__all__ = ["PROJECT", "ekaci_register_builder_types", "ekaci_register_evaluator_types", "hookimpl", "hookspec"]
+
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
