@@ -35,9 +35,9 @@ def main() -> NoReturn:
         if fault is None:
             raise
         exit_with(fault)
-    except click.ClickException as fault:
-        fault.show()
-        sys.exit(fault.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(130)
     except BrokenPipeError:

@@ -63,8 +63,10 @@ def status_lines(state: ProgressState, now: float) -> list[str]:
     if state.planned and state.done < state.planned:
         lines.append(f"builds: {state.builds_line(now)}")
     oldest = sorted(state.running.values(), key=lambda build: build.started)
-    for build in oldest[:_SHOWN_BUILDS]:
-        lines.append(f"  {build.name}  {build.phase or 'building'}  {duration(now - build.started)}")
+    lines += [
+        f"  {build.name}  {build.phase or 'building'}  {duration(now - build.started)}"
+        for build in oldest[:_SHOWN_BUILDS]
+    ]
     if len(oldest) > _SHOWN_BUILDS:
         lines.append(f"  and {len(oldest) - _SHOWN_BUILDS} more")
     return lines

@@ -53,7 +53,7 @@ class ProgressState:
     failed: int = 0
     builds_started: float | None = None
 
-    def apply(self, event: ReviewEvent, now: float) -> str | None:
+    def apply(self, event: ReviewEvent, now: float) -> str | None:  # noqa: PLR0911 - one case for each event
         """Take in an event; return the plain line that tells of it, None where it is not worth one."""
         match event:
             case StageStarted(name=name):
@@ -77,9 +77,7 @@ class ProgressState:
             case BuildFinished():
                 return self._finished(event)
 
-    def _evaluation(
-        self, event: EvaluationStarted | EvaluationProgress | EvaluationFinished, now: float
-    ) -> str | None:
+    def _evaluation(self, event: EvaluationStarted | EvaluationProgress | EvaluationFinished, now: float) -> str | None:
         name = event.side.value
         state = self.evaluations.setdefault((name, event.job), EvaluationState(started=now))
         match event:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
-from anyio.abc import CancelScope
 
 
 class Stopped(Exception):
@@ -27,7 +26,7 @@ async def stopping_on_signals() -> AsyncIterator[None]:
     """
     received: list[int] = []
 
-    async def watch(scope: CancelScope) -> None:
+    async def watch(scope: anyio.CancelScope) -> None:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for number in signals:
                 received.append(int(number))

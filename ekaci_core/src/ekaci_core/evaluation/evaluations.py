@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -28,8 +28,8 @@ KEEP: Final = 20
 _ATTEMPTS: Final = 3
 _CLEAN_UP_SECONDS: Final = 10.0
 
-RequestFactory = Callable[[Path], EvaluationRequest]
-"""Makes the request, given the empty directory for its gc roots."""
+RequestFactory = Callable[[Path], Awaitable[EvaluationRequest]]
+"""Makes the request, given the empty directory for its gc roots; only now is a checkout needed."""
 
 
 @attrs.frozen
@@ -143,7 +143,7 @@ class Evaluations:
             began_at = self._clock.now()
             ingestion = Ingestion(self._store, evaluation, report, read=self._read)
             try:
-                async with self._evaluator.evaluate(request(lease.directory)) as items:
+                async with self._evaluator.evaluate(await request(lease.directory)) as items:
                     await ingestion.take(items)
             except BaseExceptionGroup as group:
                 raise _foremost(group) from group

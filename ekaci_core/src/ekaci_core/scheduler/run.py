@@ -9,10 +9,11 @@ import anyio
 import anyio.abc
 import attrs
 
-from ekaci_core.api import BuildInterrupted
+from ekaci_core.api import BuildInterrupted, Built
 from ekaci_core.bus import Broadcast
 from ekaci_core.model.build import Build, BuildState
 from ekaci_core.model.event import BuildsPlanned, ReviewEvent
+from ekaci_core.model.ids import DrvPath
 from ekaci_core.scheduler.attempt import Attempts, Giving
 from ekaci_core.scheduler.build_graph import BuildGraph, Effects
 from ekaci_core.scheduler.claims import Claims
@@ -38,6 +39,7 @@ class BuildRun:
 
     Attributes:
         infrastructure: sentences on faults of the machine; after the first nothing new is started.
+        built: how many derivations this run has built.
     """
 
     _store: Store
@@ -53,6 +55,7 @@ class BuildRun:
     _tasks: anyio.abc.TaskGroup
     _on_failure: OnFailure | None
     infrastructure: list[str] = attrs.field(factory=list, init=False)
+    built: int = attrs.field(default=0, init=False)
     _queue: ReadyQueue = attrs.field(factory=ReadyQueue, init=False)
     _giving: dict[int, Giving] = attrs.field(factory=dict, init=False)
     _awaited: dict[int, Node] = attrs.field(factory=dict, init=False)
@@ -80,6 +83,15 @@ class BuildRun:
                     await self._add(wanted)
         finally:
             self._done()
+
+    async def look(self, drvs: Collection[DrvPath]) -> None:
+        """Record which of these need no build; the others are not queued.
+
+        Raises:
+            InfrastructureFault: as `add`.
+        """
+        plan = await self._planner.plan(drvs, self._graph)
+        await self._ledger.record(plan.present)
 
     async def wait(self) -> None:
         """Return when nothing is left that can be done."""
@@ -192,6 +204,8 @@ class BuildRun:
             ended = await self._attempts.make(node, self._placement.offers[at], giving)
         finally:
             del self._giving[node.key]
+        if isinstance(ended.outcome, Built):
+            self.built += 1
         if isinstance(ended.outcome, BuildInterrupted) and ended.outcome.infrastructure:
             self.infrastructure.append(ended.outcome.reason)
         return ended.effects

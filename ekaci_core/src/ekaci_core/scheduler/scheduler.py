@@ -12,6 +12,7 @@ import attrs
 from ekaci_core.api import Builder, Clock, EkaciError, Logger
 from ekaci_core.bus import Broadcast
 from ekaci_core.model.event import ReviewEvent
+from ekaci_core.model.ids import DrvPath
 from ekaci_core.registry.guard import leaves
 from ekaci_core.scheduler.attempt import Attempts
 from ekaci_core.scheduler.build_graph import BuildGraph
@@ -76,6 +77,15 @@ class Scheduler:
         finally:
             with anyio.move_on_after(self.settings.farewell_seconds, shield=True):
                 await claims.release_all()
+
+    async def look(self, drvs: Collection[DrvPath]) -> None:
+        """Record which of these need no build, because their outputs are there or can be fetched; build nothing.
+
+        Raises:
+            InfrastructureFault: as `running`.
+        """
+        async with self.running() as run:
+            await run.look(drvs)
 
     async def build(self, wanted: Collection[Wanted], on_failure: OnFailure | None = None) -> tuple[str, ...]:
         """Build all of these; return sentences on faults of the machine, none where it was well.

@@ -1,0 +1,72 @@
+"""Where a report goes, and in which form."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from ekaci_core.model.errors import InfrastructureFault
+from ekaci_core.model.report import Report
+from ekaci_core.reporting import (
+    Tone,
+    plain,
+    render_json,
+    render_junit,
+    render_markdown,
+    render_text,
+    verdict_line,
+)
+
+_COLOURS: Final = {
+    Tone.GOOD: {"fg": "green", "bold": True},
+    Tone.BAD: {"fg": "red", "bold": True},
+    Tone.WAITING: {"fg": "yellow", "bold": True},
+    Tone.ATTENTION: {"fg": "yellow"},
+    Tone.HEADING: {"bold": True},
+    Tone.DIM: {"dim": True},
+}
+
+
+def write_report(report: Report, form: str, output: Path | None, *, width: int | None, colour: bool) -> None:
+    """Render the report and write it; where it goes into a file, say the verdict on standard output.
+
+    Args:
+        report: what to write.
+        form: ``text``, ``markdown``, ``json`` or ``junit``.
+        output: the file; None for standard output.
+        width: columns of the terminal, None where there is none.
+        colour: whether to use colours.
+
+    Raises:
+        InfrastructureFault: the file cannot be written.
+    """
+    style = coloured if colour else plain
+    match form:
+        case "markdown":
+            text = render_markdown(report)
+        case "json":
+            text = render_json(report)
+        case "junit":
+            text = render_junit(report)
+        case _:
+            text = render_text(report, width=None if output else width, style=style)
+    if output is None:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InfrastructureFault(
+            f"cannot write the report: {error.strerror}", where=str(output), do="give another file with --output"
+        ) from error
+    click.echo(verdict_line(report.verdict, style=style))
+
+
+def coloured(text: str, tone: Tone) -> str:
+    """Put a tone as terminal colours."""
+    colours = _COLOURS.get(tone)
+    return click.style(text, **colours) if colours else text  # type: ignore[arg-type]  # the table's values fit

@@ -1,0 +1,32 @@
+"""``ekaci plugins``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import click
+import structlog
+
+from ekaci_core.registry import load_registry
+
+
+@click.command()
+def plugins() -> int:
+    """List the installed plugins: what each registers, and why one is not active."""
+    reports = load_registry(os.environ, structlog.get_logger()).reports
+    rows = [("PLUGIN", "DISTRIBUTION", "STATE", "REGISTERS")]
+    rows += [
+        (each.name, f"{each.distribution} {each.version}", each.state.value, ", ".join(each.registers) or "-")
+        for each in reports
+    ]
+    for line, report in zip(_table(rows), (None, *reports), strict=True):
+        click.echo(line)
+        if report is not None and report.reason:
+            click.echo(f"    {report.reason}")
+    return 0
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,158 @@
+"""Evaluate the jobs of a review on both of its sides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import anyio
+import attrs
+
+from ekaci_core.api import EvaluationRequest, Evaluator
+from ekaci_core.changes import JobContents
+from ekaci_core.config.faults import MissingJobFile
+from ekaci_core.config.merge import ReviewJob
+from ekaci_core.config.repository import job_file
+from ekaci_core.evaluation import Budget, Evaluations, budget, evaluation_key, resolved_nix_path, this_machine
+from ekaci_core.model.evaluation import EvaluationKey
+from ekaci_core.model.event import ReviewSide
+from ekaci_core.model.ids import System
+from ekaci_core.model.repository import Job
+from ekaci_core.server.inputs import Checkouts, ReviewInputs
+from ekaci_core.server.options import ReviewOptions
+from ekaci_core.store.contract import EvaluationContents, Store
+
+# Colons separate entries, and stand in addresses as well: `nixpkgs=https://example.org/x.tar.gz:/etc/more`.
+_ENTRY: Final = re.compile(r"(?:[^:]|:(?=//))+")
+
+
+@attrs.frozen
+class _Task:
+    side: ReviewSide
+    job: Job
+    key: EvaluationKey
+
+
+class SideEvaluations:
+    """Makes or finds the evaluations of all jobs on both sides. ``notes`` grows as they are made."""
+
+    def __init__(
+        self,
+        inputs: ReviewInputs,
+        options: ReviewOptions,
+        *,
+        store: Store,
+        evaluator: Evaluator,
+        evaluations: Evaluations,
+        checkouts: Checkouts,
+        own_system: System,
+        environment: Mapping[str, str],
+    ) -> None:
+        self.notes: list[str] = []
+        self._inputs = inputs
+        self._options = options
+        self._store = store
+        self._evaluator = evaluator
+        self._evaluations = evaluations
+        self._checkouts = checkouts
+        self._own_system = own_system
+        self._nix_path = tuple(_ENTRY.findall(environment.get("NIX_PATH", "")))
+        self._resolved_path = resolved_nix_path(self._nix_path)
+
+    async def all(self) -> tuple[JobContents, ...]:
+        """Evaluate every job on every side that has it, as many at once as the machine can take.
+
+        Raises:
+            EkaciError: an evaluator, the store or a checkout failed.
+        """
+        jobs = self._inputs.configuration.jobs
+        tasks = {
+            (job.name, side): self._task(side, of_side)
+            for job in jobs
+            for side, of_side in ((ReviewSide.BASE, job.base), (ReviewSide.HEAD, job.head))
+            if of_side is not None
+        }
+        found = await self._run(list(tasks.values()))
+        return tuple(self._contents(job, tasks, found) for job in jobs)
+
+    def _task(self, side: ReviewSide, job: Job) -> _Task:
+        key = evaluation_key(
+            tree=self._inputs.revision(side).tree,
+            job=job,
+            evaluator=self._evaluator.identity,
+            source_name=self._inputs.repository.source_name,
+            own_system=self._own_system,
+            system=self._options.system,
+            attr_globs=self._options.attr_globs,
+            nix_path=self._resolved_path,
+        )
+        return _Task(side, job, key)
+
+    async def _run(self, tasks: Sequence[_Task]) -> Mapping[EvaluationKey, EvaluationContents | None]:
+        found: dict[EvaluationKey, EvaluationContents | None] = {}
+        distinct = list({task.key: task for task in tasks}.values())
+        unknown = [task for task in distinct if await self._store.find_evaluation(task.key) is None]
+        share = self._budget(max(1, len(unknown)))
+        limit = anyio.CapacityLimiter(share.at_once)
+
+        async def one(task: _Task) -> None:
+            async with limit:
+                found[task.key] = await self._one(task, share)
+
+        async with anyio.create_task_group() as group:
+            for task in distinct:
+                group.start_soon(one, task, name=f"evaluate {task.job.name} of {task.side.value}")
+        return found
+
+    def _budget(self, evaluations: int) -> Budget:
+        machine = this_machine()
+        return budget(
+            cpus=machine.cpus,
+            available_mib=machine.available_mib,
+            evaluations=evaluations,
+            workers=self._options.eval_workers,
+            memory_mib=self._options.eval_memory_mib,
+        )
+
+    async def _one(self, task: _Task, share: Budget) -> EvaluationContents | None:
+        async def request(gc_roots: Path) -> EvaluationRequest:
+            root = await self._checkouts.of(task.side)
+            job_file(root, task.job)
+            return EvaluationRequest(
+                root=root,
+                file=task.job.file,
+                gc_roots=gc_roots,
+                attr_path=task.job.attr_path,
+                flake=task.job.flake,
+                system=self._options.system,
+                attr_globs=self._options.attr_globs,
+                workers=share.workers,
+                memory_mib=share.memory_mib,
+                nix_path=self._nix_path,
+            )
+
+        try:
+            evaluated = await self._evaluations.evaluate(task.key, task.side, request)
+        except MissingJobFile:
+            if task.side is ReviewSide.HEAD:
+                raise
+            self.notes.append(f"base has no {task.job.file}: every attribute of {task.job.name} is new")
+            return None
+        self.notes.extend(evaluated.notes)
+        return await self._store.contents(evaluated.record.id)
+
+    def _contents(
+        self,
+        job: ReviewJob,
+        tasks: Mapping[tuple[str, ReviewSide], _Task],
+        found: Mapping[EvaluationKey, EvaluationContents | None],
+    ) -> JobContents:
+        base, head = (tasks.get((job.name, side)) for side in (ReviewSide.BASE, ReviewSide.HEAD))
+        return JobContents(
+            job=job.name,
+            base=None if base is None else found[base.key],
+            head=None if head is None else found[head.key],
+            allow_eval_failures=job.allow_eval_failures,
+        )

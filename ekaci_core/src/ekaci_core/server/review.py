@@ -1,0 +1,178 @@
+"""A review from beginning to end: what ``ekaci review`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+
+import attrs
+import structlog
+
+from ekaci_core.api import Clock, Evaluator, Logger, PluginContext
+from ekaci_core.builtin.local_builder import LocalBuilderConfig
+from ekaci_core.bus import Broadcast
+from ekaci_core.changes import JobContents, compare_jobs, measure_impact, outcomes_of, read_builds
+from ekaci_core.evaluation import Evaluations
+from ekaci_core.git import prune_stale
+from ekaci_core.model.change import Impact, JobComparison
+from ekaci_core.model.event import ReviewEvent, ReviewNote
+from ekaci_core.model.report import Report
+from ekaci_core.nix.dry_run import build_plan
+from ekaci_core.nix.environment import nix_environment
+from ekaci_core.nix.versions import Nix, probe
+from ekaci_core.registry import Instances, load_registry
+from ekaci_core.reporting import Findings, collect_failures, judge
+from ekaci_core.server.building import BuildResult, ReviewBuilds
+from ekaci_core.server.clock import SystemClock
+from ekaci_core.server.evaluating import SideEvaluations
+from ekaci_core.server.inputs import Checkouts, ReviewInputs, read_inputs
+from ekaci_core.server.options import ReviewOptions
+from ekaci_core.server.places import Places
+from ekaci_core.server.stopwatch import Stopwatch
+from ekaci_core.store import Store, open_store
+
+
+async def review(
+    options: ReviewOptions,
+    *,
+    events: Broadcast[ReviewEvent],
+    environment: Mapping[str, str],
+    clock: Clock | None = None,
+) -> Report:
+    """Review a change and return the report.
+
+    Args:
+        options: what to review and how.
+        events: told of progress.
+        environment: this process's environment; it says where things are kept and what Nix is given.
+        clock: time; the machine's own unless given.
+
+    Raises:
+        UsageFault: what was asked for, or the repository's configuration, cannot be used.
+        InfrastructureFault: the machine is at fault and nothing can be said.
+    """
+    clock = clock or SystemClock()
+    stages = Stopwatch(clock, events)
+    with stages.stage("reading the repository"):
+        inputs = await read_inputs(options)
+        places = Places.of(environment)
+        places.make()
+        await prune_stale(places.worktrees)
+        nix = await probe(nix_environment(environment))
+    for note in (inputs.configuration.origin, *inputs.configuration.warnings, *inputs.endpoints.notes):
+        events.send(ReviewNote(note))
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(places.database))
+        log = structlog.get_logger()
+        context = PluginContext(clock=clock, log=log, environment=nix_environment(environment))
+        instances = await stack.enter_async_context(Instances(load_registry(environment, log), context))
+        parts = Parts(options, inputs, places, nix, clock, log, events, stages, store, instances, context)
+        return await parts.review()
+
+
+@attrs.frozen
+class Parts:
+    """Everything that a review works with, open."""
+
+    options: ReviewOptions
+    inputs: ReviewInputs
+    places: Places
+    nix: Nix
+    clock: Clock
+    log: Logger
+    events: Broadcast[ReviewEvent]
+    stages: Stopwatch
+    store: Store
+    instances: Instances
+    context: PluginContext
+
+    async def review(self) -> Report:
+        """Evaluate, compare, build, judge."""
+        evaluator = await self.instances.evaluator(self.options.evaluator)
+        async with Evaluations(
+            self.store, evaluator, self.clock, self.places.roots / "evaluations", self.events
+        ) as held:
+            with self.stages.stage("evaluating"):
+                contents, notes = await self._evaluate(evaluator, held)
+            with self.stages.stage("comparing"):
+                comparisons = await compare_jobs(self.store, contents)
+                impact = await self._impact(contents, comparisons)
+            result = BuildResult(0, ())
+            if self.options.build:
+                with self.stages.stage("building"):
+                    result = await self._build(comparisons)
+            with self.stages.stage("judging"):
+                return await self._report(evaluator, comparisons, impact, result, notes)
+
+    async def _evaluate(
+        self, evaluator: Evaluator, evaluations: Evaluations
+    ) -> tuple[tuple[JobContents, ...], Sequence[str]]:
+        async with Checkouts.opened(self.inputs, self.places.worktrees) as checkouts:
+            sides = SideEvaluations(
+                self.inputs,
+                self.options,
+                store=self.store,
+                evaluator=evaluator,
+                evaluations=evaluations,
+                checkouts=checkouts,
+                own_system=self.nix.settings.system,
+                environment=self.context.environment,
+            )
+            return await sides.all(), sides.notes
+
+    async def _impact(self, contents: Sequence[JobContents], comparisons: Sequence[JobComparison]) -> Impact:
+        top = self.inputs.configuration.impact.max_top_blast_radius
+        return await measure_impact(self.store, contents, comparisons, top=top)
+
+    async def _build(self, comparisons: Sequence[JobComparison]) -> BuildResult:
+        if not any(change.head is not None for job in comparisons for change in job.changes):
+            return BuildResult(0, ())
+        builds = ReviewBuilds(
+            store=self.store,
+            builder=await self.instances.builder("local", LocalBuilderConfig(slots=self.options.build_slots)),
+            survey=partial(build_plan, environment=self.context.environment),
+            clock=self.clock,
+            log=self.log,
+            events=self.events,
+            places=self.places,
+            options=self.options,
+        )
+        return await builds.build(comparisons)
+
+    async def _report(
+        self,
+        evaluator: Evaluator,
+        comparisons: tuple[JobComparison, ...],
+        impact: Impact,
+        result: BuildResult,
+        notes: Sequence[str],
+    ) -> Report:
+        outcomes = outcomes_of(comparisons, await read_builds(self.store, comparisons))
+        verdict = judge(
+            Findings(
+                comparisons,
+                outcomes,
+                impact,
+                infrastructure=result.infrastructure,
+                no_build=not self.options.build,
+            )
+        )
+        configuration, endpoints = self.inputs.configuration, self.inputs.endpoints
+        return Report(
+            repository=str(self.inputs.repository.directory),
+            base=endpoints.base,
+            head=endpoints.head,
+            evaluator=evaluator.identity,
+            jobs=comparisons,
+            outcomes=outcomes,
+            impact=impact,
+            failures=await collect_failures(self.store, outcomes),
+            verdict=verdict,
+            timings=self.stages.readings(),
+            built=result.built,
+            notes=(configuration.origin, *configuration.warnings, *endpoints.notes, *notes),
+            infrastructure=result.infrastructure,
+            summary=configuration.summary,
+            impact_settings=configuration.impact,
+        )
