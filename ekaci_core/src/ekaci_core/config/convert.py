@@ -61,7 +61,7 @@ def address(parent: str, key: str | int) -> str:
     """Write where a value stands: ``jobs.hello.caches[0]``; keys that are no words stand in quotes."""
     if isinstance(key, int):
         return f"{parent}[{key}]"
-    word = key if key.replace("-", "_").isidentifier() else f'"{shown_key(key)}"'
+    word = _shortened(key) if key.replace("-", "_").isidentifier() else f'"{shown_key(key)}"'
     return f"{parent}.{word}" if parent else word
 
 

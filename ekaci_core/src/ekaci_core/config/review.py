@@ -7,7 +7,6 @@ from collections.abc import Collection
 import attrs
 
 from ekaci_core.config.discover import discover_jobs
-from ekaci_core.config.faults import ConfigurationFault
 from ekaci_core.config.merge import ReviewJob, jobs_of_review, settings_of_review
 from ekaci_core.config.repository import CONFIG_FILES, ReadFile, find_repository_config
 from ekaci_core.model.errors import UsageFault
@@ -39,14 +38,14 @@ async def review_configuration(base: Side, head: Side) -> ReviewConfiguration:
     A base whose file cannot be used counts as one without, and a warning says why: else no change could mend it.
 
     Raises:
-        ConfigurationFault: head's file cannot be used.
-        UsageFault: there is nothing to evaluate on either side.
+        UsageFault: head's file cannot be used (`ConfigurationFault` where that is its contents), or there is nothing
+            to evaluate on either side.
     """
     after = await find_repository_config(head.read)
     warnings: tuple[str, ...] = ()
     try:
         before = await find_repository_config(base.read)
-    except ConfigurationFault as fault:
+    except UsageFault as fault:  # a symbolic link or too large counts as well
         before, warnings = None, (f"the base's configuration is not used: {fault}",)
     if before is None and after is None and not warnings:
         before, after = discover_jobs(base.names), discover_jobs(head.names)
