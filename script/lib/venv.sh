@@ -3,6 +3,7 @@
 
 # ekaci_venv [dev]: make sure that $EKACI_ROOT/.venv has every distribution of this checkout, editable, at the tested
 # versions of what they need; with `dev` also the tools and the tests' needs. Sets EKACI_BIN to its bin folder.
+# shellcheck disable=SC2120 # the argument may be left out
 ekaci_venv() {
   local mode=${1:-run} venv=$EKACI_ROOT/.venv wanted folder line
   EKACI_BIN=$venv/bin
