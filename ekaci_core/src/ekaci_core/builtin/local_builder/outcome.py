@@ -99,6 +99,7 @@ _MACHINE: Final[tuple[tuple[re.Pattern[str], BuildInterrupted], ...]] = tuple(
             r"[Rr]ead-only file system|(?:opening|creating|locking) .*: (?:Permission denied|Input/output error)",
             _machine("the store cannot be written: check its permissions and its file system"),
         ),
+        (r"pseudoterminal", _machine("Nix cannot open a pseudoterminal: /dev/pts must be mounted")),
         (
             r"Too many open files|Resource temporarily unavailable",
             _machine("the machine ran out of files or processes"),

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ekaci_core.model.ids import DrvPath
+from ekaci_core.process.log_file import BuildLog, log_path, tail
+
+
+def test_the_path_names_the_derivation(tmp_path: Path) -> None:
+    drv = DrvPath.parse("/nix/store/p96bx1ln687qzcyqj4cbnkvaid8vc6nb-hello.drv")
+    assert log_path(tmp_path, drv) == tmp_path / "p96bx1ln687qzcyqj4cbnkvaid8vc6nb-hello.drv" / "build.log"
+
+
+def test_a_short_log_is_kept_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with BuildLog(path) as log:
+        log.write(b"one\n")
+        log.write(b"\xff two")
+    assert path.read_bytes() == b"one\n\xff two"
+
+
+def test_it_can_be_followed_while_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with BuildLog(path) as log:
+        log.write(b"now\n")
+        assert tail(path) == ("now",)
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_of_a_long_log_head_and_tail_are_kept(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "log"
+    data = b"".join(b"%05d\n" % number for number in range(1000))
+    with BuildLog(path, limit=120, tail=60) as log:
+        for start in range(0, len(data), size):
+            log.write(data[start : start + size])
+    kept = path.read_bytes()
+    marker = b"\n[5880 bytes of this log were left out here]\n"
+    assert kept == data[:60] + marker + data[-60:]
+
+
+def test_exactly_the_limit_is_kept_whole(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with BuildLog(path, limit=100, tail=40) as log:
+        log.write(b"x" * 100)
+    assert path.read_bytes() == b"x" * 100
+
+
+def test_a_new_attempt_forgets_the_old_log(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("old and much longer")
+    with BuildLog(path) as log:
+        log.write(b"new")
+    assert path.read_text() == "new"
+
+
+def test_a_full_disk_is_not_swallowed() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("needs /dev/full")
+    with pytest.raises(OSError, match="No space left"), BuildLog(full) as log:
+        log.write(b"x" * 100_000)
+
+
+def test_tail_of_nothing(tmp_path: Path) -> None:
+    assert tail(tmp_path / "none") == ()
+    (tmp_path / "empty").touch()
+    assert tail(tmp_path / "empty") == ()
+
+
+def test_tail_is_the_end_and_fit_to_show(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"first\n\x1b[31mred\x1b[0m\n\xff\nlast")
+    assert tail(path, 3) == ("red", "\ufffd", "last")
+    assert tail(path, 30) == ("first", "red", "\ufffd", "last")
+    assert tail(path, 0) == ()
+
+
+def test_tail_reads_only_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with path.open("wb") as log:
+        log.truncate(10 * 1024**3)  # a hole that would take long to read
+        log.seek(0, 2)
+        log.write(b"\nsecond to last\nlast\n")
+    assert tail(path, 2) == ("second to last", "last")
+
+
+def test_tail_of_one_endless_line_shows_something(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"x" * 1_000_000)
+    (line,) = tail(path)
+    assert line.startswith("xxx")
