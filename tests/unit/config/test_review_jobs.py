@@ -97,6 +97,17 @@ def test_a_file_that_a_person_names_is_a_job(file: str, attr_path: str | None, j
     assert file in made.origin
 
 
+def test_a_named_file_is_brought_into_its_one_form() -> None:
+    assert list(job_of_file("/./nix//release.nix").jobs.values()) == [Job("release", "nix/release.nix")]
+
+
+@pytest.mark.parametrize("file", ["../x.nix", "a/../../x.nix", "", "nix/"])
+def test_a_named_file_stays_inside(file: str) -> None:
+    with pytest.raises(UsageFault, match="expected a file") as caught:
+        job_of_file(file)
+    assert caught.value.where == "--file"
+
+
 def test_job_files_are_found_in_the_checkout(tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     (checkout / "dir").mkdir(parents=True)

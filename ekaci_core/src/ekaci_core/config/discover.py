@@ -6,7 +6,12 @@ from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Final
 
+import attrs
+
+from ekaci_core.config.convert import WrongValue
 from ekaci_core.config.repository import CONFIG_FILES, FLAKE_JOB
+from ekaci_core.config.shape import source_file
+from ekaci_core.model.errors import UsageFault
 from ekaci_core.model.repository import Job, RepositoryConfig
 
 _FILES: Final = ("flake.nix", "default.nix", "ci.nix")
@@ -27,11 +32,16 @@ def discover_jobs(names: Collection[str]) -> RepositoryConfig | None:
 
 
 def job_of_file(file: str, attr_path: str | None = None) -> RepositoryConfig:
-    """Make the one job of a file that a person names, relative to the root of the repository."""
-    job = _job(file)
-    if attr_path is not None or not job.flake:
-        job = Job(name=PurePosixPath(file).stem, file=file, attr_path=attr_path, flake=job.flake)
-    return RepositoryConfig(origin=f"named: {file}", jobs={job.name: job})
+    """Make the one job of a file that a person names, relative to the root of the repository.
+
+    Raises:
+        UsageFault: it leads out of the repository, or is no file's name.
+    """
+    try:
+        job = _job(source_file(file))
+    except WrongValue as error:
+        raise UsageFault(str(error), where="--file", do="name it relative to the root of the repository") from None
+    return RepositoryConfig(origin=f"named: {job.file}", jobs={job.name: attrs.evolve(job, attr_path=attr_path)})
 
 
 def _job(file: str) -> Job:

@@ -121,6 +121,20 @@ def shape_converter() -> Converter:
     return converter
 
 
+def source_file(text: str) -> SourceFile:
+    """Bring the name of a file below the root of a repository into its one form.
+
+    Raises:
+        WrongValue: it is none, or leads out of the repository.
+    """
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        expected('a file inside the repository, without ".."', text)
+    if not parts or text.endswith("/") or not text.isprintable():
+        expected("a file, relative to the root of the repository", text)
+    return SourceFile("/".join(parts))
+
+
 _strict: Final = strict_converter()
 
 
@@ -139,13 +153,7 @@ def _text(value: object, _: object) -> Text:
 
 
 def _source_file(value: object, _: object) -> SourceFile:
-    text = _strict.structure(value, str)
-    parts = [part for part in text.split("/") if part not in ("", ".")]
-    if ".." in parts:
-        expected('a file inside the repository, without ".."', text)
-    if not parts or text.endswith("/") or not text.isprintable():
-        expected("a file, relative to the root of the repository", text)
-    return SourceFile("/".join(parts))
+    return source_file(_strict.structure(value, str))
 
 
 def _count(value: object, _: object) -> Count:
