@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import aiosqlite
 import anyio
+import anyio.to_thread
 
 Result = TypeVar("Result")
 
@@ -31,6 +32,10 @@ class Connection(aiosqlite.Connection):
 
     def _call(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         return work(self._conn)
+
+    def join(self) -> None:
+        """Wait until the thread of a connection that could not be opened has ended."""
+        self._thread.join()
 
     async def shut(self) -> None:
         """Close after all that was handed over, also when the caller is cancelled."""
@@ -56,7 +61,13 @@ async def connect(path: Path | None, *, busy_timeout: float = BUSY_TIMEOUT_SECON
         return connection
 
     connection = Connection(connector, 64)
-    await connection
+    try:
+        await connection
+    except BaseException:
+        # Its thread still has to answer, and needs the event loop for that.
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(connection.join)
+        raise
     return connection
 
 
