@@ -53,14 +53,14 @@ def _attributes(difference: Difference) -> Iterable[StoredAttribute]:
 
 
 class _Describer:
-    """Turns numbers into sides; equal (derivation, metadata) share one."""
+    """Turns numbers into sides; attributes that say the same share one."""
 
     def __init__(
         self, derivations: Mapping[DerivationId, DerivationRecord], metas: Mapping[MetaId, PackageMeta]
     ) -> None:
         self._derivations = derivations
         self._metas = metas
-        self._sides: dict[tuple[DerivationId, MetaId | None], Side] = {}
+        self._sides: dict[tuple[DerivationId, MetaId | None, str | None, str | None], Side] = {}
 
     def job(self, job: JobContents, difference: Difference) -> JobComparison:
         base_faults = () if job.base is None else job.base.faults
@@ -110,22 +110,22 @@ class _Describer:
     def _side(self, attribute: StoredAttribute | None) -> Side | None:
         if attribute is None:
             return None
-        key = (attribute.derivation, attribute.meta)
+        key = (attribute.derivation, attribute.meta, attribute.pname, attribute.version)
         side = self._sides.get(key)
         if side is None:
             meta = _NO_META if attribute.meta is None else self._metas[attribute.meta]
-            side = self._sides[key] = side_of(self._derivations[attribute.derivation], meta)
+            side = self._sides[key] = side_of(attribute, self._derivations[attribute.derivation], meta)
         return side
 
 
-def side_of(record: DerivationRecord, meta: PackageMeta) -> Side:
-    """Name a package: by what its derivation says of itself, else by splitting the derivation's name."""
+def side_of(attribute: StoredAttribute, record: DerivationRecord, meta: PackageMeta) -> Side:
+    """Name a package: by its own attributes, else by what its derivation says, else by splitting its name."""
     pname, version = parse_name(record.name)
     return Side(
         drv=record.path,
         name=record.name,
-        pname=record.pname or pname,
-        version=record.version or version,
+        pname=attribute.pname or record.pname or pname,
+        version=attribute.version or record.version or version,
         meta=meta,
     )
 
