@@ -56,7 +56,7 @@ class Git:
         """Run git and wait for it.
 
         Args:
-            arguments: the command and its options; whatever comes from outside stands behind ``--end-of-options``.
+            arguments: the command and its options. Refs that people typed never stand here: they go through ``stdin``.
             stdin: what git reads.
             seconds: how long it may take.
             accept: exit statuses that are answers rather than faults.
