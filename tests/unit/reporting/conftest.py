@@ -103,7 +103,7 @@ CHANGES = (
 
 NEW_ERROR = fault(
     "clock",
-    "error: attribute 'tick' missing\n       at pkgs/clock.nix:3:5:\n            2|   inputs =\n            3|     tick\n",
+    "error: attribute 'tick' missing\n       at pkgs/clock.nix:3:5:\n         2|   inputs =\n         3|     tick\n",
     at="pkgs/clock.nix:3:5",
 )
 STACK = fault("deep", "error: stack overflow; max-call-depth exceeded", FaultKind.STACK_OVERFLOW)

@@ -36,10 +36,10 @@ def clean_lines(text: str) -> list[str]:
 
 
 def clean(text: str) -> str:
-    """Make one line of it; what is safe already comes back as it is."""
+    """Make one line of it, cut at `LONGEST_LINE`; what is short and safe already comes back as it is."""
     if text.isascii() and text.isprintable():
-        return text
-    return " ".join(part for part in clean_lines(text) if part)
+        return _cut(text)
+    return _cut(" ".join(part for part in clean_lines(text) if part))
 
 
 def _last_overwrite(line: str) -> str:
