@@ -31,10 +31,10 @@ def main() -> NoReturn:
     except EkaciError as fault:
         exit_with(fault)
     except BaseExceptionGroup as group:
-        fault = only_fault(group)
-        if fault is None:
+        inner = only_fault(group)
+        if inner is None:
             raise
-        exit_with(fault)
+        exit_with(inner)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

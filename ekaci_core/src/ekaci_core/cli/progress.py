@@ -37,9 +37,9 @@ class Display(Protocol):
 class PlainDisplay:
     """Lines only, and now and then one that says how far a long evaluation is."""
 
-    def __init__(self, write: Callable[[str], object]) -> None:
+    def __init__(self, write: Callable[[str], object], *, now: float) -> None:
         self._write = write
-        self._last = time.monotonic()
+        self._last = now
 
     def line(self, text: str) -> None:
         """Write the line at once."""
@@ -81,7 +81,7 @@ def display_for_terminal() -> Display:
             pass
         else:
             return LiveDisplay()
-    return PlainDisplay(sys.stderr.write)
+    return PlainDisplay(sys.stderr.write, now=time.monotonic())
 
 
 @asynccontextmanager

@@ -1,0 +1,103 @@
+"""Whole reviews against bare runs of the same evaluator, side by side.
+
+    script/bench review REPOSITORY --base REF --head REF --file FILE [--workers N] [--memory MIB]
+
+First both sides are evaluated bare, one after the other with all workers: nothing is stored, compared or built. Then
+``ekaci review --no-build`` runs with nothing known, with base known, and with both known. Figures are seconds, the
+ratio to the two bare runs, and the peak memory of our own process (evaluators are processes of their own).
+"""
+
+# ruff: noqa: T201 - a benchmark prints its figures
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import anyio
+import structlog
+
+from ekaci_core.api import EvaluationRequest, PluginContext
+from ekaci_core.git import checkout, open_repository
+from ekaci_core.nix.environment import nix_environment
+from ekaci_core.registry import Instances, load_registry
+from ekaci_core.server.clock import SystemClock
+
+
+async def bare(options: argparse.Namespace, ref: str) -> tuple[float, int]:
+    """Evaluate one side and count what comes; return seconds and items."""
+    log = structlog.get_logger()
+    context = PluginContext(clock=SystemClock(), log=log, environment=nix_environment(os.environ))
+    repository = await open_repository(options.repository)
+    with tempfile.TemporaryDirectory() as scratch:
+        roots = Path(scratch) / "roots"
+        roots.mkdir()
+        async with (
+            Instances(load_registry(os.environ, log), context) as instances,
+            checkout(repository, await repository.resolve(ref), Path(scratch) / "checkouts") as root,
+        ):
+            evaluator = await instances.evaluator(options.evaluator)
+            request = EvaluationRequest(
+                root=root, file=options.file, gc_roots=roots, workers=options.workers, memory_mib=options.memory
+            )
+            began = time.monotonic()
+            count = 0
+            async with evaluator.evaluate(request) as batches:
+                async for batch in batches:
+                    count += len(batch)
+            return time.monotonic() - began, count
+
+
+def reviewed(options: argparse.Namespace, cache: Path, base: str, head: str) -> tuple[float, float]:
+    """Review without building; return seconds and peak MiB of the process."""
+    argv = [str(Path(sys.executable).parent / "ekaci"), "review", "--no-build", "--format", "json"]
+    argv += ["--output", os.devnull, "--file", options.file, "--base", base, "--head", head]
+    argv += ["--evaluator", options.evaluator, "--eval-workers", str(options.workers)]
+    argv += ["--eval-memory", str(options.memory), str(options.repository)]
+    began = time.monotonic()
+    process = subprocess.Popen(
+        argv, env={**os.environ, "XDG_CACHE_HOME": str(cache)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    if os.waitstatus_to_exitcode(status) not in (0, 1, 4):
+        raise SystemExit(f"the review ended with {os.waitstatus_to_exitcode(status)}: {' '.join(argv)}")
+    return time.monotonic() - began, own_peak(usage)
+
+
+def own_peak(usage: resource.struct_rusage) -> float:
+    """Return the peak of the process itself in MiB."""
+    return usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="script/bench review", description=__doc__)
+    parser.add_argument("repository", type=Path)
+    parser.add_argument("--base", required=True)
+    parser.add_argument("--head", required=True)
+    parser.add_argument("--file", default="default.nix")
+    parser.add_argument("--evaluator", default="nix")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--memory", type=int, default=4096)
+    options = parser.parse_args()
+    anyio.run(partial(bare, options, options.base))  # so that every derivation is in the store for all that follows
+    anyio.run(partial(bare, options, options.head))
+    runs = [anyio.run(partial(bare, options, ref)) for ref in (options.base, options.head)]
+    both = sum(seconds for seconds, _ in runs)
+    print(f"bare base {runs[0][0]:.1f} s ({runs[0][1]} items), bare head {runs[1][0]:.1f} s, both {both:.1f} s")
+    with tempfile.TemporaryDirectory() as scratch:
+        cold, warm = Path(scratch) / "cold", Path(scratch) / "warm"
+        reviewed(options, warm, options.base, options.base)
+        for name, cache in (("nothing known", cold), ("base known", warm), ("both known", warm)):
+            seconds, peak = reviewed(options, cache, options.base, options.head)
+            print(f"{name:14} {seconds:6.1f} s   {seconds / both:.2f} of both bare runs   {peak:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""`ekaci review` from end to end, on a real repository with real Nix."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+if TYPE_CHECKING:
+    from .conftest import ReviewedRepository
+
+pytestmark = pytest.mark.nix
+
+SCHEMA = Path(__file__).parents[2] / "docs/reference/schemas/report.schema.json"
+
+STANDINGS = {
+    "atlas": None,  # another licence, the same derivation
+    "kettle": "newly failing",
+    "libcore": "still succeeding",
+    "moth": "removed",
+    "ripple": "succeeding, base unknown",
+    "rusty": "still failing",
+    "sunrise": "added, succeeding",
+    "teapot": "newly failing",
+    "tools.tool7": "succeeding, base unknown",
+}
+
+
+def standings(document: dict[str, Any]) -> dict[str, str]:
+    return {each["attr"]: each["standing"] for each in document["attributes"]}
+
+
+def test_the_verdict_says_what_the_pull_request_does(package_set: ReviewedRepository) -> None:
+    finished = package_set.review("--format", "json")
+    document = finished.document
+
+    assert finished.status == 1, finished.stderr
+    assert document["verdict"] == "do_not_merge"
+    assert document["counts"] == document["counts"] | {
+        "added": 1,
+        "removed": 1,
+        "changed": 25,
+        "errors_base": 1,
+        "errors_head": 1,
+        "new_errors": 0,
+        "fixed_errors": 0,
+    }
+    found = standings(document)
+    assert {attr: found.get(attr) for attr in STANDINGS} == STANDINGS
+    assert "lantern" not in found
+    jsonschema.validate(document, json.loads(SCHEMA.read_text()))
+
+
+def test_failures_name_the_derivation_the_log_and_the_command(package_set: ReviewedRepository) -> None:
+    document = package_set.review("--format", "json").document
+
+    failures = {each["name"]: each for each in document["failures"]}
+    kettle = failures["kettle-3.1"]
+    assert kettle["attrs"] == ["kettle", "teapot"]
+    assert kettle["log_tail"][-1] == "kettle: error: water is 104 degrees, expected at most 100"
+    again = subprocess.run(
+        shlex.split(kettle["reproduce"]), env=dict(package_set.environment), capture_output=True, text=True, check=False
+    )
+    assert again.returncode != 0
+    assert "water is 104 degrees" in again.stderr
+    assert failures["rusty-0.9"]["on_base_too"] is True
+
+
+def test_the_text_is_for_people(package_set: ReviewedRepository) -> None:
+    finished = package_set.review()
+
+    lines = finished.stdout.splitlines()
+    assert "DO NOT MERGE" in lines[0]
+    assert lines[-1].startswith("✗ do not merge")
+    text = finished.stdout
+    for said in ("1.4.0 → 1.5.0", "sunrise", "moth", "MIT → GPL-3.0-only", "libcore", "nix-store --realise"):
+        assert said in text, said
+    assert "\x1b" not in text
+
+
+def test_a_second_review_builds_nothing_and_says_the_same(package_set: ReviewedRepository) -> None:
+    first = package_set.review("--format", "json").document
+    second = package_set.review("--format", "json").document
+
+    assert first["built"] > 20
+    assert second["built"] == 0
+    for document in (first, second):
+        del document["timings"], document["built"]
+    assert second == first
+
+
+def test_without_building_the_answer_is_wait(package_set: ReviewedRepository) -> None:
+    finished = package_set.review("--no-build", "--format", "json")
+
+    assert finished.status == 4
+    assert finished.document["verdict"] == "wait"
+    assert set(standings(finished.document).values()) == {"not known yet", "removed"}
+
+
+def test_without_attribution_nobody_is_blamed(package_set: ReviewedRepository) -> None:
+    document = package_set.review("--no-attribution", "--format", "json").document
+
+    found = standings(document)
+    assert found["kettle"] == found["rusty"] == "failing, base unknown"
+    assert document["verdict"] == "wait"
+
+
+def test_what_is_not_committed_can_be_reviewed(package_set: ReviewedRepository) -> None:
+    package_set.git("switch", "--quiet", "main")
+    lantern = package_set.path / "pkgs/lantern.nix"
+    lantern.write_text(lantern.read_text().replace("1.0", "1.1"))
+    (package_set.path / "pkgs/candle.nix").write_text('{ mkPackage }: mkPackage { pname = "candle"; version = "1"; }\n')
+    before = package_set.git("status", "--porcelain")
+
+    finished = package_set.review("--worktree", "--format", "json")
+
+    assert finished.status == 0, finished.stderr
+    changes = {each["attr"]: each["change"] for each in finished.document["attributes"]}
+    assert changes == {"lantern": "changed", "candle": "added"}
+    assert package_set.git("status", "--porcelain") == before
+
+
+def test_an_attribute_that_fails_to_evaluate_newly_is_in_the_way(package_set: ReviewedRepository) -> None:
+    package_set.git("switch", "--quiet", "--create", "broken", "main")
+    package_set.commit("Break", {"pkgs/lantern.nix": "{ mkPackage }: mkPackage { pname = noSuchThing; }\n"})
+
+    finished = package_set.review("--format", "json")
+
+    # An undefined variable is found when the file is parsed; it costs that file's attribute only.
+    assert finished.status == 1
+    errors = {each["attr"]: each["status"] for each in finished.document["evaluation_errors"]}
+    assert errors["lantern"] == "new"
+    assert errors["abandoned"] == "both"
+
+
+def test_evaluation_errors_may_be_allowed_by_the_base_only(package_set: ReviewedRepository) -> None:
+    config = '{"jobs": {"packages": {"file": "default.nix", "allow_eval_failures": true}}}'
+    broken = {"pkgs/lantern.nix": '{ mkPackage }: throw "no light"\n'}
+    package_set.git("switch", "--quiet", "--create", "by-head", "main")
+    package_set.commit("Allow oneself", {".eka-ci/config.json": config, **broken})
+    assert package_set.review("--format", "json").status == 1
+
+    package_set.git("switch", "--quiet", "main")
+    package_set.commit("Allow", {".eka-ci/config.json": config})
+    package_set.git("switch", "--quiet", "--create", "by-base")
+    package_set.commit("Break", broken)
+    assert package_set.review("--format", "json").status == 0
+
+
+def test_a_dropped_job_is_named(package_set: ReviewedRepository) -> None:
+    package_set.git("switch", "--quiet", "--create", "dropping", "main")
+    config = '{"jobs": {"light": {"file": "/default.nix", "attr_path": "lantern"}}}'
+    package_set.commit("Another job", {".eka-ci/config.json": config})
+
+    document = package_set.review("--format", "json").document
+
+    assert any("packages" in reason for reason in reasons(document))
+    assert document["attention"] is True
+
+
+def reasons(document: dict[str, Any]) -> list[str]:
+    return [each["text"] if isinstance(each, dict) else each for each in document["reasons"]]
+
+
+@pytest.mark.parametrize(
+    "stage",
+    ["reading the repository", "evaluating", "comparing", "building", "[1/", "[9/", "judging"],
+)
+def test_killed_at_any_stage_the_next_review_goes_on(package_set: ReviewedRepository, stage: str) -> None:
+    killed = package_set.review_killed_at(stage, "--format", "json", "-j", "2")
+    assert killed.status == -signal.SIGKILL, killed.stderr
+
+    finished = package_set.review("--format", "json")
+
+    assert finished.status == 1, finished.stderr
+    found = standings(finished.document)
+    assert {attr: found.get(attr) for attr in STANDINGS} == STANDINGS
+    assert Counter(found.values())["newly failing"] == 2
+    assert list((package_set.cache / "worktrees").iterdir()) == []
+    assert package_set.git("worktree", "list", "--porcelain").count("worktree ") == 1
+
+
+@pytest.mark.parametrize("stage", ["evaluating", "building"])
+def test_ctrl_c_stops_everything_and_the_next_review_goes_on(package_set: ReviewedRepository, stage: str) -> None:
+    slow = package_set.path / "pkgs/libcore.nix"
+    slow.write_text(
+        slow.read_text().replace('echo "with the new optimiser"', "while :; do read -t 1 < /dev/zero; done")
+    )
+    package_set.git("commit", "--all", "--quiet", "--message", "Slow")
+    process = package_set.start()
+    assert process.stderr is not None
+    for told in process.stderr:
+        if told.startswith(stage):
+            break
+    time.sleep(1)  # into the stage
+    os.killpg(process.pid, signal.SIGINT)
+    _, rest = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert "next review continues" in rest
+    assert "Traceback" not in rest
+    assert list((package_set.cache / "worktrees").iterdir()) == []
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert "libcore-2.4" not in running
+
+
+def test_two_reviews_at_once_agree(package_set: ReviewedRepository) -> None:
+    processes = [package_set.start("--format", "json") for _ in range(2)]
+    ended = [process.communicate(timeout=100) for process in processes]
+
+    assert [process.returncode for process in processes] == [1, 1], ended
+    documents = [json.loads(stdout) for stdout, _ in ended]
+    assert standings(documents[0]) == standings(documents[1])
+    assert {attr: standings(documents[0]).get(attr) for attr in STANDINGS} == STANDINGS
