@@ -31,6 +31,7 @@ def render_junit(report: Report) -> str:
         _suite(root, clean(job.job), [*_attributes(outcomes, found), *_errors(job)])
     if report.infrastructure:
         _suite(root, _MACHINE, [_problem(_MACHINE, fault, "error", fault) for fault in report.infrastructure])
+    _agree(root, report)
     totals = {
         key: sum(int(suite.get(key, "0")) for suite in root) for key in ("tests", "failures", "errors", "skipped")
     }

@@ -41,6 +41,7 @@ SAID: Final = {
 """The sign, words and tone of each decision."""
 
 _NARROWEST: Final = 40
+_NARROWEST_CELL: Final = 12
 _GAP: Final = 2
 
 
@@ -62,7 +63,7 @@ def verdict_line(verdict: Verdict, *, width: int | None = None, style: Style = p
     attention = " (needs attention)" if verdict.attention else ""
     why = f": {verdict.reasons[0].text}" if verdict.reasons else ""
     if width is not None:
-        why = shortened(why, max(width - columns_of(start + attention), _NARROWEST // 2))
+        why = shortened(why, max(width - columns_of(start + attention), _NARROWEST_CELL))
     return style(start, tone) + why + (style(attention, Tone.ATTENTION) if attention else "")
 
 
@@ -107,7 +108,7 @@ class Page:
         for at, cell in enumerate(row):
             last = at == len(row) - 1
             fits = self.width is None or not last
-            text = cell.text if fits else shortened(cell.text, max((self.width or 0) - used, _NARROWEST // 2))
+            text = cell.text if fits else shortened(cell.text, max((self.width or 0) - used, _NARROWEST_CELL))
             padding = 0 if last else max(widths[at] - columns_of(text), 0) + _GAP
             line += self.toned(text, cell.tone) + " " * padding
             used += columns_of(text) + padding
