@@ -131,9 +131,12 @@ class BuildGraph:
     def give_up(self, cause: str) -> Effects:
         """Cancel all that has not started."""
         effects = Effects()
-        for node in self.nodes.values():
+        for key in sorted(self.nodes):
+            node = self.nodes[key]
             if node.build.state in RUNNABLE or node.build.state is BuildState.QUEUED:
                 self._advance(node, Interrupted(BuildState.CANCELLED), cause, effects)
+            elif node.build.state is BuildState.BLOCKED:
+                self._inherit(node, effects)
         return effects
 
     def _link(self, node: Node) -> None:
@@ -181,20 +184,22 @@ class BuildGraph:
 
     def _refresh(self, node: Node, effects: Effects) -> None:
         """Bring a queued node to where its direct inputs put it."""
-        if node.build.state is not BuildState.QUEUED:
-            return
+        if node.build.state is BuildState.QUEUED:
+            self._inherit(node, effects)
+            if node.missing == 0:
+                self._advance(node, InputsReady(), "its inputs are there", effects)
+
+    def _inherit(self, node: Node, effects: Effects) -> None:
+        """Pass on what keeps its direct inputs from succeeding."""
         for each in node.inputs:
             below = self.nodes[each].build
             if below.state in FAILED:
                 self._advance(node, DependencyFailed(below.drv), _after(below.drv), effects)
             elif below.state.is_interruption:
                 self._advance(node, DependencyInterrupted(below.drv), _after(below.drv), effects)
+            event = DependencyFailed if below.state is BuildState.TRANSITIVE_FAILURE else DependencyInterrupted
             for blocker in sorted(below.blockers):
-                failed = below.state is BuildState.TRANSITIVE_FAILURE
-                event = DependencyFailed(blocker) if failed else DependencyInterrupted(blocker)
-                self._advance(node, event, _after(blocker), effects)
-        if node.missing == 0:
-            self._advance(node, InputsReady(), "its inputs are there", effects)
+                self._advance(node, event(blocker), _after(blocker), effects)
 
     def _succeeded(self, node: Node, effects: Effects) -> None:
         for each in node.dependents:
@@ -204,7 +209,7 @@ class BuildGraph:
                 self._advance(above, InputsReady(), "its inputs are there", effects)
 
     def _spread(self, node: Node, event: DependencyFailed | DependencyInterrupted, effects: Effects) -> None:
-        for above in self._all_dependents(node):
+        for above in self._all_dependents(node, beyond_interrupted=isinstance(event, DependencyFailed)):
             self._advance(above, event, _after(node.build.drv), effects)
 
     def _recovered(self, node: Node, effects: Effects) -> None:
@@ -214,8 +219,12 @@ class BuildGraph:
                 self._advance(above, DependencyRecovered(drv), f"{drv.name} is tried again", effects)
                 self._refresh(above, effects)
 
-    def _all_dependents(self, node: Node) -> list[Node]:
-        """All that its end reaches, inputs first: a dependent that ended by itself speaks for all that need it."""
+    def _all_dependents(self, node: Node, *, beyond_interrupted: bool = True) -> list[Node]:
+        """All that its end reaches, inputs first.
+
+        A dependent that failed by itself speaks for all that need it. One that was interrupted does so only for
+        another interruption: a failure makes it a transitive failure.
+        """
         found: dict[int, Node] = {}
         pending = list(node.dependents)
         while pending:
@@ -223,7 +232,8 @@ class BuildGraph:
             above = self.nodes[key]
             if key not in found and above.build.state is not BuildState.SUCCESS:
                 found[key] = above
-                if above.build.state not in FAILED:
+                speaks = above.build.state in FAILED or (above.build.state.is_interruption and not beyond_interrupted)
+                if not speaks:
                     pending.extend(above.dependents)
         return [found[key] for key in sorted(found)]
 

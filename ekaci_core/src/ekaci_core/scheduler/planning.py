@@ -63,7 +63,7 @@ class Planner:
             InfrastructureFault: a derivation is unknown or has vanished, or Nix or the store failed.
         """
         plan = Plan()
-        new = [drv for drv in wanted if graph.find(drv) is None]
+        new = [drv for drv in dict.fromkeys(wanted) if graph.find(drv) is None]
         if not new:
             return plan
         ids = await self._ids(new)

@@ -95,6 +95,7 @@ class ScriptedBuilder:
     """A builder that follows a script, and watches what it is asked.
 
     Attributes:
+        script: what each attempt at each name does.
         attempts: how often it was asked to build each name.
         order: names in the order in which attempts began.
         running: what it builds now; `peak` is the largest number at once.
@@ -134,14 +135,14 @@ class ScriptedBuilder:
         self.violations: list[str] = []
         self._begun: dict[str, anyio.Event] = {}
         self._nix = nix
-        self._script = dict(script or {})
+        self.script = dict(script or {})
         self._turns = turns
 
     async def build(self, request: BuildRequest) -> BuildOutcome:
         """Make an attempt by the script."""
         name = request.derivation.name
         self._watch(request.derivation)
-        acts = self._script.get(name, ())
+        acts = self.script.get(name, ())
         act = acts[self.attempts[name]] if self.attempts[name] < len(acts) else Built()
         self.attempts[name] += 1
         self.order.append(name)
