@@ -22,8 +22,8 @@ class BuildRequest:
     Attributes:
         derivation: what to build; every input is valid or substitutable in the builder's store.
         log: the file that receives the build's output; its directory exists.
-        gc_root: where to register the outputs: the first output's root has this name, others get ``-<output>``
-            behind it. None registers none.
+        gc_root: where to register the outputs, as ``nix-store --add-root`` does: ``out`` has this name, others get
+            ``-<output>`` behind it. None registers none.
         no_output_timeout_seconds: end the attempt after so long without a line.
         max_duration_seconds: end the attempt after so long whatever it prints.
         on_phase: told the name of each build phase as it begins; called from the event loop.

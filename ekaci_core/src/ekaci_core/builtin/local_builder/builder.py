@@ -22,6 +22,7 @@ from ekaci_core.builtin.local_builder.attempt import Attempt
 from ekaci_core.builtin.local_builder.command import build_command
 from ekaci_core.builtin.local_builder.memory import count_kills, speaks_of_memory
 from ekaci_core.builtin.local_builder.outcome import Evidence, classify
+from ekaci_core.builtin.local_builder.strays import end_strays
 from ekaci_core.nix.internal_json import parse_line
 from ekaci_core.process.log_file import BuildLog, tail
 from ekaci_core.process.running import Child, running
@@ -47,15 +48,21 @@ class LocalBuilder:
             if request.gc_root is not None:
                 request.gc_root.parent.mkdir(parents=True, exist_ok=True)
             with BuildLog(request.log) as log:
-                return await self._attempt(request, log)
+                ending = await self._attempt(request, log)
         except InfrastructureFault as fault:
             return BuildInterrupted(BuildState.PROCESS_DEATH, str(fault), infrastructure=True)
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             what = "no space left for the build's log" if full else f"cannot write the build's log: {error.strerror}"
             return BuildInterrupted(BuildState.PROCESS_DEATH, f"{what}: {request.log}", infrastructure=True)
+        if isinstance(ending, BuildInterrupted):
+            return ending
+        if ending.memory_ran_out:  # the log is whole only once it is closed
+            about = speaks_of_memory(tail(request.log, _LINES_ABOUT_MEMORY))
+            ending = attrs.evolve(ending, speaks_of_memory=about)
+        return classify(ending)
 
-    async def _attempt(self, request: BuildRequest, log: BuildLog) -> BuildOutcome:
+    async def _attempt(self, request: BuildRequest, log: BuildLog) -> Evidence | BuildInterrupted:
         attempt = Attempt(request.derivation.path, request.on_phase)
         kills = count_kills()
         async with running(
@@ -71,15 +78,13 @@ class LocalBuilder:
                 status = await child.wait()
             if whole.cancelled_caught:
                 return _timeout(log, f"not finished after {request.max_duration_seconds:g} seconds")
-        killed = count_kills() > kills
-        return classify(
-            Evidence(
-                status=status,
-                errors=attempt.errors,
-                began=attempt.began,
-                memory_ran_out=killed,
-                speaks_of_memory=killed and speaks_of_memory(tail(request.log, _LINES_ABOUT_MEMORY)),
-            )
+        if status < 0:
+            await end_strays(request.derivation.outputs)
+        return Evidence(
+            status=status,
+            errors=attempt.errors,
+            began=attempt.began,
+            memory_ran_out=count_kills() > kills,
         )
 
 
