@@ -1,0 +1,198 @@
+"""The workers of one evaluation, and what their answers mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Final
+
+import anyio
+import attrs
+
+from ekaci_core.api import EvaluationRequest
+from ekaci_core.builtin.evaluators.excerpt_reading import ExcerptReading
+from ekaci_core.builtin.evaluators.frontier import Batch, Frontier, Mode
+from ekaci_core.builtin.evaluators.items import evaluated, not_a_package
+from ekaci_core.builtin.evaluators.outbox import Outbox
+from ekaci_core.builtin.evaluators.verdicts import sentence_of
+from ekaci_core.builtin.evaluators.worker import Stopped, Task, Worker
+from ekaci_core.model.errors import InfrastructureFault
+from ekaci_core.model.evaluation import AttributeFault, EvaluatedItem, FaultKind, NullAttribute
+from ekaci_core.model.ids import AttrPath
+from ekaci_core.nix.eval_errors import Home, check_machine, read_error, strip_colours
+from ekaci_core.nix.excerpts import with_excerpt
+from ekaci_core.nix.repl import Done, Record
+
+_PIPELINE: Final = 2
+_MACHINE: Final = (FaultKind.OUT_OF_MEMORY, FaultKind.EVALUATOR_DIED)
+_UNEXPECTED_END: Final = "error: syntax error, unexpected end of file"
+
+StartWorker = Callable[[], AbstractAsyncContextManager[tuple[Worker, int]]]
+
+
+@attrs.define
+class Pool:
+    """Runs one evaluation to its end.
+
+    ``always_below`` is the depth above which sets are looked into without asking `recurseForDerivations`.
+    """
+
+    request: EvaluationRequest
+    frontier: Frontier
+    outbox: Outbox
+    start: StartWorker
+    home: Home
+    hurry: bool
+    always_below: int = 1
+    _outstanding: int = 0
+    _changed: anyio.Event = attrs.field(factory=anyio.Event)
+
+    async def run(self) -> None:
+        """Evaluate everything.
+
+        Raises:
+            InfrastructureFault: the machine is at fault.
+        """
+        async with anyio.create_task_group() as group:
+            for number in range(self.request.workers):
+                group.start_soon(self._slot, number, name=f"evaluator {number}")
+
+    async def _slot(self, number: int) -> None:
+        while await self._work_for():
+            async with self.start() as (worker, pid):
+                hurry = ExcerptReading(pid) if self.hurry else None
+                try:
+                    async with anyio.create_task_group() as group:
+                        group.start_soon(worker.watch, hurry)
+                        await self._drive(number, worker)
+                        group.cancel_scope.cancel()
+                finally:
+                    if hurry is not None:
+                        hurry.close()
+                await self.outbox.flush()
+
+    async def _work_for(self) -> bool:
+        """Wait until there is something to do; False once nothing will come any more."""
+        while not self.frontier:
+            if not self._outstanding:
+                return False
+            await self._changed.wait()
+        return True
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def _drive(self, number: int, worker: Worker) -> None:
+        """Give a worker work until there is none, or it has to be replaced."""
+        while True:
+            await self._fill(number, worker)
+            if worker.tasks:
+                if not await self._hear(number, worker):
+                    await self._bury(number, worker)
+                    return
+            elif self._must_go(worker) or not await self._work_for():
+                return
+
+    def _must_go(self, worker: Worker) -> bool:
+        return not worker.fresh and (worker.over_limit or self.frontier.waits_for_fresh)
+
+    async def _fill(self, number: int, worker: Worker) -> None:
+        while len(worker.tasks) < _PIPELINE and (worker.fresh or not worker.over_limit):
+            if worker.tasks and worker.tasks[0].batch.alone:
+                return
+            batch = self.frontier.take(number, fresh=worker.fresh)
+            if batch is None:
+                return
+            self._outstanding += 1
+            await worker.submit(batch, recurse=len(batch.prefix) + 1 < self.always_below)
+
+    async def _hear(self, number: int, worker: Worker) -> bool:
+        """Take in one event; False if the process has ended."""
+        event = await worker.receive()
+        if event is None:
+            return False
+        task = worker.tasks[0]
+        if isinstance(event, Record):
+            self._record(number, task, event)
+            return True
+        worker.tasks.popleft()
+        text = event.text if isinstance(event, Done) else _UNEXPECTED_END
+        if task.cursor < task.batch.size:
+            self._failed(number, task, text)
+        self._outstanding -= 1
+        self._tell()
+        return True
+
+    def _record(self, number: int, task: Task, record: Record) -> None:
+        index, kind, *content = record.content
+        path = task.batch.path(index)
+        match kind:
+            case "source":
+                self.home = Home.of((*self.home.paths, content[0]))
+                return
+            case "drv":
+                task.drv = content
+                return
+            case "meta":
+                self._put(evaluated(AttrPath.of(path), task.drv or [], content[0], self.home), task.batch)
+            case "set":
+                self.frontier.add(path, content[0], None if task.batch.top else number)
+                self._tell()
+            case "null":
+                self._put(NullAttribute(AttrPath.of(path)), task.batch)
+            case "other":
+                self._put(not_a_package(AttrPath.of(path), content[0]), task.batch)
+        task.drv = None
+        task.cursor = index + 1
+
+    def _put(self, item: EvaluatedItem, batch: Batch) -> None:
+        if batch.mode is not Mode.PROBE:
+            self.outbox.put(item)
+
+    def _failed(self, number: int, task: Task, text: str) -> None:
+        """An error ended a batch: it belongs to the first item without an answer; the rest is done again."""
+        batch, at = task.batch, task.cursor
+        if task.drv is not None and batch.mode is Mode.FULL:
+            self.frontier.again(batch.only(at, mode=Mode.META), number)
+        else:
+            error = read_error(with_excerpt(strip_colours(text)), self.home)
+            attr = AttrPath.of(batch.path(at))
+            self._put(AttributeFault(attr, error.kind, error.message, error.position), batch)
+        self.frontier.again(batch.after(at + 1), number)
+
+    async def _bury(self, number: int, worker: Worker) -> None:
+        """A worker has ended: find out what that means for the item it was at, and put the rest back."""
+        status, text = await worker.ended()
+        tasks = list(worker.tasks)
+        worker.tasks.clear()
+        for task in tasks[1:]:
+            self.frontier.again(task.batch, number)
+        for task in tasks[:1]:
+            self._sentence(number, task, worker.stopped, status, text)
+        self._outstanding -= len(tasks)
+        self._tell()
+
+    def _sentence(self, number: int, task: Task, stopped: Stopped | None, status: int, text: str) -> None:
+        batch, at = task.batch, task.cursor
+        check_machine(strip_colours(text))
+        if at < batch.size:
+            found = sentence_of(
+                stopped,
+                status,
+                text,
+                alone=batch.alone,
+                memory_mib=self.request.memory_mib,
+                timeout_seconds=self.request.timeout_seconds,
+            )
+            if found is None:
+                self.frontier.again(batch.only(at, alone=True), None)
+            elif batch.top and found[0] in _MACHINE:
+                raise InfrastructureFault(
+                    f"nothing could be evaluated: {found[1].removeprefix('error: ')}",
+                    where=str(self.request.file),
+                    do="give the evaluation more memory (`--eval-memory`), or look at what Nix says",
+                )
+            else:
+                self._put(AttributeFault(AttrPath.of(batch.path(at)), *found), batch)
+        self.frontier.again(batch.after(at + 1), number)

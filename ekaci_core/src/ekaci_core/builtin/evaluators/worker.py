@@ -1,0 +1,166 @@
+"""One worker: a ``nix repl`` that has the job loaded, what it is doing, and a watch over it."""
+
+from __future__ import annotations
+
+import enum
+import os
+import signal
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+from urllib.parse import quote
+
+import anyio
+import attrs
+
+from ekaci_core.api import EvaluationRequest
+from ekaci_core.builtin.evaluators.excerpt_reading import ExcerptReading
+from ekaci_core.builtin.evaluators.frontier import Batch
+from ekaci_core.builtin.evaluators.memory import resident_mib
+from ekaci_core.model.evaluation import META_KEYS
+from ekaci_core.model.ids import AttrPath
+from ekaci_core.nix.repl import ReplEvent, nix_json, nix_string
+from ekaci_core.nix.repl_process import Repl, repl
+
+EXPRESSION: Final = Path(__file__).with_name("worker.nix")
+_LOOK_SECONDS: Final = 0.05
+_LOOK_OFTEN_SECONDS: Final = 0.005
+# Between two batches a worker may be over its limit by this much before it is stopped within one.
+_TOLERANCE: Final = 1.25
+
+
+class Stopped(enum.Enum):
+    """Why we stopped a worker."""
+
+    MEMORY = "memory"
+    TIMEOUT = "timeout"
+
+
+@attrs.define
+class Task:
+    """A batch that a worker has been sent. ``cursor`` counts the items that are done."""
+
+    number: int
+    batch: Batch
+    cursor: int = 0
+    drv: list[Any] | None = None
+
+
+class Worker:
+    """Evaluates batches in the order in which they were submitted."""
+
+    def __init__(self, process: Repl, request: EvaluationRequest) -> None:
+        self.tasks: deque[Task] = deque()
+        self.submitted = 0
+        self.over_limit = False
+        self.stopped: Stopped | None = None
+        self._process = process
+        self._request = request
+        self._since = anyio.current_time()
+        self._memory_read = 0.0
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it has not been given anything yet."""
+        return self.submitted == 0
+
+    async def submit(self, batch: Batch, *, recurse: bool) -> None:
+        """Send a batch; its answers come after those of earlier ones."""
+        if not self.tasks:
+            self._since = anyio.current_time()
+        self.submitted += 1
+        self.tasks.append(Task(self.submitted, batch))
+        query = {
+            "id": self.submitted,
+            "prefix": batch.prefix,
+            "names": batch.names,
+            "mode": batch.mode.value,
+            "recurse": recurse or batch.top,
+        }
+        verb = "top" if batch.top else "run"
+        await self._process.send(self.submitted, f"job.{verb} {nix_json(query)}")
+
+    async def receive(self) -> ReplEvent | None:
+        """Wait for the next event of the first task; None when the process has ended."""
+        event = await self._process.receive()
+        self._since = anyio.current_time()
+        return event
+
+    async def ended(self) -> tuple[int, str]:
+        """How it ended: status and last words."""
+        return await self._process.ended()
+
+    async def watch(self, hurry: ExcerptReading | None) -> None:
+        """Look after time and memory until cancelled."""
+        pause = _LOOK_SECONDS if hurry is None else _LOOK_OFTEN_SECONDS
+        while self.stopped is None:
+            await anyio.sleep(pause)
+            now = anyio.current_time()
+            if now - self._memory_read >= _LOOK_SECONDS:
+                self._memory_read = now
+                await self._look_at_memory()
+            if not self.tasks:
+                continue
+            quiet = now - self._since
+            if self._request.timeout_seconds is not None and quiet > self._request.timeout_seconds:
+                self._stop(Stopped.TIMEOUT)
+            elif hurry is not None and quiet > _LOOK_OFTEN_SECONDS:
+                hurry.hurry()
+
+    async def _look_at_memory(self) -> None:
+        resident = await resident_mib(self._process.pid)
+        limit = self._request.memory_mib
+        self.over_limit = resident > limit
+        alone = bool(self.tasks) and self.tasks[0].batch.alone
+        if self.tasks and resident > limit * (1.0 if alone else _TOLERANCE):
+            self._stop(Stopped.MEMORY)
+
+    def _stop(self, reason: Stopped) -> None:
+        self.stopped = reason
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return  # it ended by itself at this moment; the reason stands, for want of a better one
+
+
+def job_settings(request: EvaluationRequest, *, mark: str) -> dict[str, Any]:
+    """Return the settings of worker.nix for a job."""
+    return {
+        "mark": mark,
+        "file": str(request.root / request.file.lstrip("/")),
+        "flake": flake_reference(request),
+        "attrPath": AttrPath(request.attr_path or "").parts,
+        "system": request.system,
+        "metaKeys": META_KEYS,
+    }
+
+
+def flake_reference(request: EvaluationRequest) -> str | None:
+    """Return how Nix is told to read the flake; None for a plain expression.
+
+    A git checkout is read through git, so that only its tracked files count, whatever else lies about.
+    """
+    if not request.flake:
+        return None
+    folder = str(PurePosixPath(request.file.lstrip("/")).parent)
+    root = quote(str(request.root))
+    if (request.root / ".git").exists():
+        return f"git+file://{root}" + (f"?dir={quote(folder)}" if folder != "." else "")
+    return f"path:{root}" + (f"/{quote(folder)}" if folder != "." else "")
+
+
+@asynccontextmanager
+async def worker(
+    request: EvaluationRequest, environment: Mapping[str, str], home: Path
+) -> AsyncIterator[tuple[Worker, int]]:
+    """Start a worker for a job; also tells the number of its process.
+
+    Raises:
+        InfrastructureFault: it could not be started.
+    """
+    async with repl(environment, home=home, cwd=request.root) as process:
+        settings = nix_json(job_settings(request, mark=process.dialogue.mark))
+        await process.bind("job", f"import {nix_string(str(EXPRESSION))} {settings}")
+        yield Worker(process, request), process.pid
