@@ -120,6 +120,18 @@ def test_without_a_build_it_waits_and_says_so(state: BuildState | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("standing", "status"),
+    [(Standing.STILL_SUCCEEDING, 4), (Standing.REMOVED, 0), (Standing.NEWLY_FAILING, 1)],
+)
+def test_earlier_results_alone_are_not_green(standing: Standing, status: int) -> None:
+    assert judged(outcome("a", standing), no_build=True).exit_status == status
+
+
+def test_without_a_build_nothing_is_needed_where_nothing_changed() -> None:
+    assert judged(no_build=True).exit_status == 0
+
+
+@pytest.mark.parametrize(
     ("state", "words", "status"),
     [
         (BuildState.OUT_OF_MEMORY, "out of memory", 3),
@@ -290,10 +302,13 @@ STANDINGS = st.lists(
 def test_green_needs_evidence(outcomes: list[Outcome], no_build: bool, interrupted: bool, faults: list[str]) -> None:  # noqa: FBT001
     verdict = judged(*outcomes, infrastructure=tuple(faults), no_build=no_build, interrupted=interrupted)
     standings = {each.standing for each in outcomes}
+    missing = standings & {Standing.UNKNOWN, Standing.FAILING_BASE_UNKNOWN} or (
+        no_build and standings - {Standing.REMOVED}
+    )
 
     if Standing.NEWLY_FAILING in standings:
         assert verdict.decision is Decision.DO_NOT_MERGE
-    elif standings & {Standing.UNKNOWN, Standing.FAILING_BASE_UNKNOWN} or interrupted or faults:
+    elif missing or interrupted or faults:
         assert verdict.decision is Decision.WAIT
     else:
         assert verdict.decision is Decision.MERGE

@@ -54,6 +54,8 @@ def judge(findings: Findings) -> Verdict:
         *_base_unknown(findings.outcomes),
         *_without_result(findings),
     ]
+    if findings.no_build and not missing and any(each.standing is not Standing.REMOVED for each in findings.outcomes):
+        missing.append("nothing was built now (--no-build): all results are those of earlier reviews")
     if findings.interrupted:
         missing.append("the review was interrupted; run it again to go on from here")
     attention = attention_reasons(findings.jobs, findings.impact, findings.wide_change)
