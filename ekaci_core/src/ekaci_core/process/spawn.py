@@ -74,7 +74,8 @@ def _dying_with_parent() -> tuple[str, ...]:
 
     util-linux's setpriv sets the parent death signal after the fork and replaces itself by the program. Doing that
     between fork and exec in Python would run Python code in a forked copy of a process with threads. It costs less
-    than a millisecond a child. Without such a setpriv children outlive a kill -9 of ours.
+    than a millisecond a child. Without such a setpriv children outlive a kill -9 of ours. Linux means the death of
+    the thread that started the child, so an event loop outside the main thread must not end before its children.
     """
     setpriv = shutil.which("setpriv")
     if setpriv is None:
