@@ -93,7 +93,7 @@ class Planner:
         return ids
 
     async def _present(self, ids: dict[DrvPath, DerivationId], survey: BuildPlan) -> list[Step]:
-        builds = await self._store.builds(ids)
+        builds = await self._recovery.recover(await self._store.builds(ids))
         news = [drv for drv in ids if (known := builds.get(drv)) is None or known.state is not BuildState.SUCCESS]
         steps = []
         for some in _chunks(news):
