@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ekaci_core.api import BuilderType
+from ekaci_core.api import BuilderType, EvaluatorType
+from ekaci_core.builtin.evaluators import AutoType, NixEvalJobsType, NixType
 from ekaci_core.builtin.local_builder import LocalBuilderType
 from ekaci_core.hookspecs import hookimpl
 
@@ -15,3 +16,9 @@ EKACI_PLUGIN_API = 1
 def ekaci_register_builder_types() -> Iterable[BuilderType]:
     """Return the builder that is always there."""
     return (LocalBuilderType(),)
+
+
+@hookimpl
+def ekaci_register_evaluator_types() -> Iterable[EvaluatorType]:
+    """Return the evaluators that are always there."""
+    return (AutoType(), NixType(), NixEvalJobsType())
