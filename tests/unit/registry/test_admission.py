@@ -212,7 +212,7 @@ def test_a_plugin_name_that_is_taken_rejects_the_later_plugin(site: Site, load: 
     assert two.reason.startswith("plugin same of ekaci-two 1.0 is there already")
 
 
-@pytest.mark.parametrize("listed", ["lua-plugin", "ekaci-lua", "other, lua-plugin", "other lua-plugin"])
+@pytest.mark.parametrize("listed", ["lua-plugin", "ekaci-lua", "Ekaci_Lua", "other, lua-plugin", "other lua-plugin"])
 def test_a_disabled_plugin_is_not_even_imported(site: Site, load: Load, listed: str, log: RecordingLog) -> None:
     site.install("ekaci-lua", "raise SystemExit(3)", entry="lua-plugin")
     state, reason = only_report(load(EKACI_DISABLED_PLUGINS=listed))
@@ -243,6 +243,7 @@ def test_a_name_of_a_rejected_plugin_says_why_it_was_rejected(site: Site, load: 
     with pytest.raises(UsageFault) as caught:
         load().builder_type("lua")
     assert caught.value.do is not None
+    assert caught.value.do.startswith("mend what follows (")
     assert "plugin lua of ekaci-lua 1.0 is rejected: cannot be imported: ModuleNotFoundError" in caught.value.do
 
 

@@ -11,7 +11,7 @@ import attrs
 
 from ekaci_core.api import BuilderType, EvaluatorType, Logger, UsageFault
 from ekaci_core.registry.admit import Admission, admit
-from ekaci_core.registry.discover import Candidate, discover
+from ekaci_core.registry.discover import Candidate, discover, normal_name
 from ekaci_core.registry.kinds import Kind
 from ekaci_core.registry.registered import RegisteredType
 from ekaci_core.registry.report import PluginReport, PluginState
@@ -63,14 +63,16 @@ class Registry:
         raise UsageFault(f"no active plugin registers this {kind.value}", where=name, do=self._advice(kind, name))
 
     def _advice(self, kind: Kind, name: str) -> str:
+        there = self.names(kind)
+        choice = f", or choose one of {', '.join(there)}" if there else ""
         absent = [report for report in self.reports if report.state is not PluginState.ACTIVE]
-        by_name = [report for report in absent if f"{kind.value} {name}" in report.registers or report.name == name]
-        if by_name or absent:
-            shown = "; ".join(f"{each.provenance} is {each.state.value}: {each.reason}" for each in by_name or absent)
-            return f"mend this, or choose one of {', '.join(self.names(kind)) or 'none'} ({shown})"
-        close = difflib.get_close_matches(name, self.names(kind), n=1)
+        concerned = [each for each in absent if f"{kind.value} {name}" in each.registers or each.name == name] or absent
+        if concerned:
+            shown = "; ".join(f"{each.provenance} is {each.state.value}: {each.reason}" for each in concerned)
+            return f"mend what follows{choice} ({shown})"
+        close = difflib.get_close_matches(name, there, n=1)
         meant = f"; did you mean {close[0]}?" if close else ""
-        return f"install the plugin that brings it, or choose one of {', '.join(self.names(kind)) or 'none'}{meant}"
+        return f"install the plugin that brings it{choice}{meant}"
 
 
 def load_registry(
@@ -85,20 +87,20 @@ def load_registry(
         installed: the distributions to look at; None for all that Python can import from.
     """
     found = discover(installed)
-    disabled = set(environment.get(DISABLED_VARIABLE, "").replace(",", " ").split())
+    disabled = set(map(normal_name, environment.get(DISABLED_VARIABLE, "").replace(",", " ").split()))
     admissions = [_admit_or_not(candidate, disabled) for candidate in found.candidates]
     admissions = _without_duplicates(admissions) + [Admission(report) for report in found.unreadable]
     registry = Registry(admissions)
     for report in registry.rejected:
         log.warning("plugin_rejected", plugin=report.provenance, reason=report.reason)
-    known = {name for report in registry.reports for name in (report.name, report.distribution)}
+    known = {normal_name(name) for report in registry.reports for name in (report.name, report.distribution)}
     for name in sorted(disabled - known):
         log.warning("disabled_plugin_unknown", name=name, variable=DISABLED_VARIABLE)
     return registry
 
 
 def _admit_or_not(candidate: Candidate, disabled: set[str]) -> Admission:
-    if disabled & {candidate.name, candidate.distribution}:
+    if disabled & {normal_name(candidate.name), normal_name(candidate.distribution)}:
         return Admission(candidate.report(PluginState.DISABLED, f"listed in {DISABLED_VARIABLE}"))
     return admit(candidate)
 

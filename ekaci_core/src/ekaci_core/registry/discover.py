@@ -52,16 +52,18 @@ def discover(installed: Iterable[Distribution] | None = None) -> Found:
         if isinstance(named, Surprise):
             continue  # not even a name: nothing that could be asked for or reported
         name, version = named.value
-        if _normal(name) in seen:
+        if normal_name(name) in seen:
             continue  # shadowed by the same distribution earlier on the path, which is what Python imports
-        seen.add(_normal(name))
+        seen.add(normal_name(name))
         entries = attempt(partial(_entries, distribution))
         if isinstance(entries, Surprise):
             reason = f"its entry points cannot be read: {entries.message}"
             unreadable.append(PluginReport("unknown", name, version, PluginState.REJECTED, reason))
             continue
         candidates += (Candidate(entry.name, name, version, entry) for entry in entries.value)
-    candidates.sort(key=lambda found: (_normal(found.distribution) != OWN_DISTRIBUTION, found.name, found.distribution))
+    candidates.sort(
+        key=lambda found: (normal_name(found.distribution) != OWN_DISTRIBUTION, found.name, found.distribution)
+    )
     return Found(tuple(candidates), tuple(unreadable))
 
 
@@ -77,5 +79,6 @@ def _entries(distribution: Distribution) -> list[EntryPoint]:
     return [entry for entry in distribution.entry_points if entry.group == GROUP]
 
 
-def _normal(name: str) -> str:
+def normal_name(name: str) -> str:
+    """One spelling for names that Python's packaging takes for the same."""
     return name.lower().replace("_", "-").replace(".", "-")
