@@ -185,7 +185,7 @@ async def load(store: Store, evaluations: Sequence[EvaluationId]) -> None:
     sys.stdout.write(f"{len(dag)} derivations, {dag.edges} edges, {attributes} attributes\n")
 
 
-def request(gc_roots: Path) -> EvaluationRequest:
+async def request(gc_roots: Path) -> EvaluationRequest:
     return EvaluationRequest(root=gc_roots, file="", gc_roots=gc_roots)
 
 

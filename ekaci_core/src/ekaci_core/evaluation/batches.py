@@ -22,7 +22,7 @@ class Batches(Generic[Item]):
             patience_seconds: how long `take` waits for a whole group once there is something.
         """
         self._capacity = capacity
-        self._group = group
+        self._group = min(group, capacity)  # more will not come while it waits
         self._patience = patience_seconds
         self._items: list[Item] = []
         self._closed = False

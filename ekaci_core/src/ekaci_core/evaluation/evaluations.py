@@ -119,14 +119,17 @@ class Evaluations:
             lease = self._roots.use(record.gc_roots)
             if lease is None:
                 return None, (f"The gc roots of an earlier evaluation of {key.job} are gone; it is evaluated again.",)
-            if await self._store.use_evaluation(record.id, now=self._clock.now()):
-                missing = await self._vanished(record.id)
-                if not missing:
+            try:
+                used = await self._store.use_evaluation(record.id, now=self._clock.now())
+                missing = await self._vanished(record.id) if used else 0
+                if used and not missing:
                     self._leases.append(lease)
                     return record, ()
-                lease.release()
+            finally:
+                if lease not in self._leases:
+                    lease.release()
+            if missing:
                 return None, (_vanished_note(key, missing),)
-            lease.release()
         return None, ()
 
     async def _vanished(self, evaluation: EvaluationId) -> int:
@@ -139,8 +142,8 @@ class Evaluations:
         def report(state: Ingestion) -> None:
             self._events.send(EvaluationProgress(side, key.job, state.attributes, state.faults, state.derivations))
 
-        async with self._begun(key) as (evaluation, lease):
-            began_at = self._clock.now()
+        began_at = self._clock.now()
+        async with self._begun(key, began_at) as (evaluation, lease):
             ingestion = Ingestion(self._store, evaluation, report, read=self._read)
             try:
                 async with self._evaluator.evaluate(await request(lease.directory)) as items:
@@ -154,12 +157,12 @@ class Evaluations:
         return record, ingestion.passing
 
     @asynccontextmanager
-    async def _begun(self, key: EvaluationKey) -> AsyncIterator[tuple[EvaluationId, Lease]]:
+    async def _begun(self, key: EvaluationKey, now: float) -> AsyncIterator[tuple[EvaluationId, Lease]]:
         """Begin an evaluation and hold it; on an error or cancellation nothing of it stays."""
         lease = self._roots.new()
         evaluation: EvaluationId | None = None
         try:
-            evaluation = await self._store.begin_evaluation(key, now=self._clock.now(), gc_roots=str(lease.directory))
+            evaluation = await self._store.begin_evaluation(key, now=now, gc_roots=str(lease.directory))
             yield evaluation, lease
         except BaseException as error:
             with anyio.move_on_after(_CLEAN_UP_SECONDS, shield=True):
