@@ -277,3 +277,19 @@ async def test_a_derivation_that_nobody_evaluated_is_named(stage: Stage) -> None
 async def test_nothing_wanted_is_done_at_once(stage: Stage) -> None:
     builder = await stage.build()
     assert not builder.attempts
+
+
+async def test_looking_records_what_needs_no_build_and_leaves_the_rest_alone(stage: Stage) -> None:
+    stage.nix.valid = {"lib", "tool"}
+    stage.nix.fetchable = {"other"}
+    stage.nix.vanished = {"app"}
+    scheduler = scripted_scheduler(stage.store, stage.nix, [], stage.folder)
+    await scheduler.look([drv_path(name) for name in ("tool", "other", "app", "top", "tool")])
+    await scheduler.look([])
+    assert await stage.states("tool", "other", "app", "top", "lib") == [
+        BuildState.SUCCESS,
+        BuildState.SUCCESS,
+        None,
+        None,
+        None,
+    ]

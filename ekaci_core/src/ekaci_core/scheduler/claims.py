@@ -35,9 +35,10 @@ class Claims:
         return holder is None
 
     async def release(self, drv: DrvPath) -> None:
-        """Give a claim up."""
+        """Give a claim up, also while we are being cancelled."""
         self._held.discard(drv)
-        await self._store.release(drv, self.worker)
+        with anyio.CancelScope(shield=True):
+            await self._store.release(drv, self.worker)
 
     async def release_all(self) -> None:
         """Give up what is still held."""

@@ -74,12 +74,20 @@ class Planner:
                 where=min(survey.unknown),
                 do="evaluate again; if it happens often, keep the garbage collector away from running reviews",
             )
-        present = {drv: ids[drv] for drv in new if drv not in survey.to_build}
-        plan.present = await self._present(present, survey)
+        plan.present = await self._present(ids, survey)
         missing = [drv for drv in survey.to_build if graph.find(drv) is None]
         if missing:
             await self._newcomers(plan, await self._ids(missing), graph)
         return plan
+
+    async def look(self, drvs: Collection[DrvPath]) -> list[Step]:
+        """Find those that need no build and were not known to have succeeded.
+
+        Raises:
+            InfrastructureFault: a derivation is unknown, or Nix or the store failed.
+        """
+        ids = await self._ids(list(dict.fromkeys(drvs)))
+        return await self._present(ids, await self._survey(ids)) if ids else []
 
     async def _ids(self, drvs: Sequence[DrvPath]) -> dict[DrvPath, DerivationId]:
         ids = dict(await self._store.derivation_ids(drvs))
@@ -93,8 +101,9 @@ class Planner:
         return ids
 
     async def _present(self, ids: dict[DrvPath, DerivationId], survey: BuildPlan) -> list[Step]:
-        builds = await self._recovery.recover(await self._store.builds(ids))
-        news = [drv for drv in ids if (known := builds.get(drv)) is None or known.state is not BuildState.SUCCESS]
+        present = [drv for drv in ids if drv not in survey.to_build and drv not in survey.unknown]
+        builds = await self._recovery.recover(await self._store.builds(present))
+        news = [drv for drv in present if (known := builds.get(drv)) is None or known.state is not BuildState.SUCCESS]
         steps = []
         for some in _chunks(news):
             records = await self._store.derivations([ids[drv] for drv in some])

@@ -85,13 +85,12 @@ class BuildRun:
             self._done()
 
     async def look(self, drvs: Collection[DrvPath]) -> None:
-        """Record which of these need no build; the others are not queued.
+        """Record which of these need no build; the others, vanished ones included, are left alone.
 
         Raises:
-            InfrastructureFault: as `add`.
+            InfrastructureFault: the database does not know one, or Nix or the store failed.
         """
-        plan = await self._planner.plan(drvs, self._graph)
-        await self._ledger.record(plan.present)
+        await self._ledger.record(await self._planner.look(drvs))
 
     async def wait(self) -> None:
         """Return when nothing is left that can be done."""
@@ -195,8 +194,7 @@ class BuildRun:
                 effects = await self._attempt(node, at)
             return effects
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._claims.release(drv)
+            await self._claims.release(drv)
 
     async def _attempt(self, node: Node, at: int) -> Effects:
         giving = self._giving[node.key] = Giving()

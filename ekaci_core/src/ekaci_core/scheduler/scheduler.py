@@ -82,7 +82,7 @@ class Scheduler:
         """Record which of these need no build, because their outputs are there or can be fetched; build nothing.
 
         Raises:
-            InfrastructureFault: as `running`.
+            InfrastructureFault: as `BuildRun.look`.
         """
         async with self.running() as run:
             await run.look(drvs)
