@@ -9,7 +9,7 @@ import pytest
 
 from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.store import open_store
-from ekaci_core.store.migrate import Migration, migrations, prepare, statements
+from ekaci_core.store.migrate import Migration, check_library, migrations, prepare, statements
 
 SCHEMAS = Path(__file__).parents[2] / "data" / "schemas"
 STEPS = migrations()
@@ -101,6 +101,14 @@ def test_a_database_whose_steps_were_edited_is_refused(tmp_path: Path) -> None:
     upgrade(tmp_path / "a.db", (edited,))
     with pytest.raises(InfrastructureFault, match="unreleased"):
         upgrade(tmp_path / "a.db")
+
+
+def test_a_library_that_is_too_old_is_told() -> None:
+    check_library((3, 37, 0))
+    check_library((4, 0, 0))
+    with pytest.raises(InfrastructureFault, match=r"SQLite 3\.9\.2.* needs 3\.37\.0") as raised:
+        check_library((3, 9, 2))
+    assert raised.value.do
 
 
 def test_statements_end_at_their_own_semicolons() -> None:

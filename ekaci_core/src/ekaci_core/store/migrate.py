@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
+import sys
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -20,6 +21,7 @@ from ekaci_core.store.faults import is_busy
 APPLICATION_ID: Final = 0x656B6143  # "ekaC", in the header of the file
 _NAME: Final = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _BUSY_PAUSE_SECONDS: Final = 0.05
+_OLDEST_SQLITE: Final = (3, 37, 0)  # the first with STRICT tables
 _KEPT_APART: Final = "Set XDG_CACHE_HOME or XDG_DATA_HOME to another directory, or move the file away."
 
 
@@ -48,12 +50,28 @@ def migrations() -> tuple[Migration, ...]:
     return tuple(sorted(steps, key=lambda step: step.number))
 
 
+def check_library(version: tuple[int, ...]) -> None:
+    """Check the version of SQLite that Python was built with.
+
+    Raises:
+        InfrastructureFault: it is too old.
+    """
+    if version < _OLDEST_SQLITE:
+        has, wants = (".".join(map(str, each)) for each in (version, _OLDEST_SQLITE))
+        raise InfrastructureFault(
+            f"this Python has SQLite {has}, and the database needs {wants} or newer",
+            where=sys.executable,
+            do="Use a newer Python, or a system with a newer SQLite.",
+        )
+
+
 def prepare(connection: sqlite3.Connection, *, where: str, steps: Sequence[Migration]) -> None:
     """Switch to write-ahead logging and apply the steps that are missing, in one transaction.
 
     Raises:
-        InfrastructureFault: the database is of a newer or another program.
+        InfrastructureFault: the database is of a newer or another program, or SQLite is too old.
     """
+    check_library(sqlite3.sqlite_version_info)
     _use_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     if _applied(connection) != _wanted(steps):
