@@ -20,7 +20,7 @@ from ekaci_core.builtin.evaluators.outbox import ItemSink, Outbox
 from ekaci_core.builtin.evaluators.pool import Pool
 from ekaci_core.builtin.evaluators.selection import Selection
 from ekaci_core.builtin.evaluators.streaming import streamed
-from ekaci_core.builtin.evaluators.worker import worker
+from ekaci_core.builtin.evaluators.worker import explain, worker
 from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.model.evaluation import EvaluatedItem
 from ekaci_core.model.ids import AttrPath
@@ -72,6 +72,7 @@ class NixEvaluator:
                     frontier=Frontier(Selection(request.attr_globs), request.workers, known),
                     outbox=outbox,
                     start=partial(worker, request, environment, scratch),
+                    explain=partial(explain, request, environment),
                     home=checkout_names(request),
                     hurry=self.version.number < SLOW_BEFORE and self.version.flavour is Flavour.NIX,
                     always_below=2 if request.flake else 1,

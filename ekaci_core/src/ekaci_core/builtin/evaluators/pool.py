@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
@@ -27,6 +27,9 @@ _PIPELINE: Final = 2
 _MACHINE: Final = (FaultKind.OUT_OF_MEMORY, FaultKind.EVALUATOR_DIED)
 _UNEXPECTED_END: Final = "error: syntax error, unexpected end of file"
 
+# Asking takes a process of its own, each time; files that end too early are rare, and one may be imported everywhere.
+_ENDS_LOOKED_UP: Final = 3
+
 StartWorker = Callable[[], AbstractAsyncContextManager[tuple[Worker, int]]]
 
 
@@ -41,10 +44,12 @@ class Pool:
     frontier: Frontier
     outbox: Outbox
     start: StartWorker
+    explain: Callable[[Batch], Awaitable[str]]
     home: Home
     hurry: bool
     always_below: int = 1
     _outstanding: int = 0
+    _ends_looked_up: int = 0
     _changed: anyio.Event = attrs.field(factory=anyio.Event)
 
     async def run(self) -> None:
@@ -117,8 +122,8 @@ class Pool:
             self._record(number, task, event)
             return True
         worker.tasks.popleft()
-        text = event.text if isinstance(event, Done) else _UNEXPECTED_END
         if task.cursor < task.batch.size:
+            text = event.text if isinstance(event, Done) else await self._unexpected_end(task)
             self._failed(number, task, text)
         self._outstanding -= 1
         self._tell()
@@ -126,6 +131,8 @@ class Pool:
 
     def _record(self, number: int, task: Task, record: Record) -> None:
         index, kind, *content = record.content
+        if index < task.cursor:
+            return  # a batch that got stuck was evaluated again, with the next line as its last argument
         path = task.batch.path(index)
         match kind:
             case "source":
@@ -149,6 +156,14 @@ class Pool:
     def _put(self, item: EvaluatedItem, batch: Batch) -> None:
         if batch.mode is not Mode.PROBE:
             self.outbox.put(item)
+
+    async def _unexpected_end(self, task: Task) -> str:
+        """Find out what the repl did not say: which file ends too early."""
+        self._ends_looked_up += 1
+        if self._ends_looked_up > _ENDS_LOOKED_UP:
+            return _UNEXPECTED_END
+        text = await self.explain(task.batch.only(task.cursor))
+        return text if "unexpected end of file" in text else _UNEXPECTED_END
 
     def _failed(self, number: int, task: Task, text: str) -> None:
         """An error ended a batch: it belongs to the first item without an answer; the rest is done again."""

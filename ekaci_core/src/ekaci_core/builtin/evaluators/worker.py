@@ -23,8 +23,10 @@ from ekaci_core.model.evaluation import META_KEYS
 from ekaci_core.model.ids import AttrPath
 from ekaci_core.nix.repl import ReplEvent, nix_json, nix_string
 from ekaci_core.nix.repl_process import Repl, repl
+from ekaci_core.process import run
 
 EXPRESSION: Final = Path(__file__).with_name("worker.nix")
+_EXPLAIN_SECONDS: Final = 300
 _LOOK_SECONDS: Final = 0.05
 _LOOK_OFTEN_SECONDS: Final = 0.005
 # Between two batches a worker may be over its limit by this much before it is stopped within one.
@@ -72,15 +74,7 @@ class Worker:
             self._since = anyio.current_time()
         self.submitted += 1
         self.tasks.append(Task(self.submitted, batch))
-        query = {
-            "id": self.submitted,
-            "prefix": batch.prefix,
-            "names": batch.names,
-            "mode": batch.mode.value,
-            "recurse": recurse or batch.top,
-        }
-        verb = "top" if batch.top else "run"
-        await self._process.send(self.submitted, f"job.{verb} {nix_json(query)}")
+        await self._process.send(self.submitted, "job." + _call(batch, self.submitted, recurse=recurse))
 
     async def receive(self) -> ReplEvent | None:
         """Wait for the next event of the first task; None when the process has ended."""
@@ -123,6 +117,30 @@ class Worker:
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:
             return  # it ended by itself at this moment; the reason stands, for want of a better one
+
+
+async def explain(request: EvaluationRequest, environment: Mapping[str, str], batch: Batch) -> str:
+    """Evaluate a batch in a process that only does that, and return what it printed.
+
+    Raises:
+        InfrastructureFault: it could not be started, or takes minutes.
+    """
+    settings = nix_json(job_settings(request, mark=""))
+    expression = f"(import {nix_string(str(EXPRESSION))} {settings}).{_call(batch, 0, recurse=False)}"
+    argv = ["nix-instantiate", "--eval", "--expr", expression]
+    done = await run(argv, env=environment, cwd=request.root, timeout_seconds=_EXPLAIN_SECONDS)
+    return done.stderr
+
+
+def _call(batch: Batch, number: int, *, recurse: bool) -> str:
+    query = {
+        "id": number,
+        "prefix": batch.prefix,
+        "names": batch.names,
+        "mode": batch.mode.value,
+        "recurse": recurse or batch.top,
+    }
+    return f"{'top' if batch.top else 'run'} {nix_json(query)}"
 
 
 def job_settings(request: EvaluationRequest, *, mark: str) -> dict[str, Any]:
