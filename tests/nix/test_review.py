@@ -49,8 +49,8 @@ def test_the_verdict_says_what_the_pull_request_does(package_set: ReviewedReposi
         "added": 1,
         "removed": 1,
         "changed": 25,
-        "errors_base": 1,
-        "errors_head": 1,
+        "errors_base": 2,  # `abandoned`, and the mark `tools.recurseForDerivations`
+        "errors_head": 2,
         "new_errors": 0,
         "fixed_errors": 0,
     }
@@ -63,16 +63,16 @@ def test_the_verdict_says_what_the_pull_request_does(package_set: ReviewedReposi
 def test_failures_name_the_derivation_the_log_and_the_command(package_set: ReviewedRepository) -> None:
     document = package_set.review("--format", "json").document
 
-    failures = {each["name"]: each for each in document["failures"]}
-    kettle = failures["kettle-3.1"]
+    failures = {each["drv"].partition("-")[2]: each for each in document["failures"]}
+    kettle = failures["kettle-3.1.drv"]
     assert kettle["attrs"] == ["kettle", "teapot"]
-    assert kettle["log_tail"][-1] == "kettle: error: water is 104 degrees, expected at most 100"
+    assert "kettle: error: water is 104 degrees, expected at most 100" in kettle["log_tail"]
     again = subprocess.run(
         shlex.split(kettle["reproduce"]), env=dict(package_set.environment), capture_output=True, text=True, check=False
     )
     assert again.returncode != 0
     assert "water is 104 degrees" in again.stderr
-    assert failures["rusty-0.9"]["on_base_too"] is True
+    assert failures["rusty-0.9.drv"]["on_base_too"] is True
 
 
 def test_the_text_is_for_people(package_set: ReviewedRepository) -> None:
@@ -139,7 +139,19 @@ def test_an_attribute_that_fails_to_evaluate_newly_is_in_the_way(package_set: Re
     assert finished.status == 1
     errors = {each["attr"]: each["status"] for each in finished.document["evaluation_errors"]}
     assert errors["lantern"] == "new"
-    assert errors["abandoned"] == "both"
+    assert errors["abandoned"] == "known"
+
+
+def test_a_new_set_of_packages_is_no_error(package_set: ReviewedRepository) -> None:
+    package_set.git("switch", "--quiet", "--create", "more", "main")
+    more = '{ mkPackage }: { one = mkPackage { pname = "one"; version = "1"; }; recurseForDerivations = true; }\n'
+    package_set.commit("A set", {"pkgs/more.nix": more})
+
+    finished = package_set.review("--format", "json")
+
+    assert finished.status == 0, finished.stdout
+    assert finished.document["counts"]["new_errors"] == 0
+    assert standings(finished.document) == {"more.one": "added, succeeding"}
 
 
 def test_evaluation_errors_may_be_allowed_by_the_base_only(package_set: ReviewedRepository) -> None:

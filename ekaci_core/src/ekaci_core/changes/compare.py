@@ -52,10 +52,15 @@ def compare(base: EvaluationContents, head: EvaluationContents) -> Difference:
 
 
 def _only_in(these: Iterable[AttributeFault], those: Iterable[AttributeFault]) -> tuple[AttributeFault, ...]:
-    """Return the faults among these that have no counterpart among those, each of those counting once."""
+    """Return the faults among these that have no counterpart among those, each of those counting once.
+
+    Marks are left out: a new set of packages is no new error.
+    """
     left = Counter(map(_identity, those))
     only: list[AttributeFault] = []
     for fault in these:
+        if fault.is_marker:
+            continue
         identity = _identity(fault)
         if left[identity]:
             left[identity] -= 1

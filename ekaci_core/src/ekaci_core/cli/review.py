@@ -14,7 +14,6 @@ from ekaci_core.bus import Broadcast
 from ekaci_core.cli.output import write_report
 from ekaci_core.cli.progress import display_for_terminal, shown
 from ekaci_core.cli.stopping import Stopped, stopping_on_signals
-from ekaci_core.model.errors import EXIT_INFRASTRUCTURE
 from ekaci_core.model.event import ReviewEvent
 from ekaci_core.model.ids import System
 from ekaci_core.model.report import Report
@@ -65,9 +64,7 @@ def review(*, form: str, output: Path | None, jobs_at_once: int | None, system: 
         click.echo("Stopped. What is known is kept; the next review continues from there.", err=True)
         return stopped.exit_status
     write_report(report, form, output, width=shutil.get_terminal_size((100, 24)).columns, colour=_colour(output))
-    if report.verdict.infrastructure_fault and report.verdict.decision.exit_status != 1:
-        return EXIT_INFRASTRUCTURE
-    return report.verdict.decision.exit_status
+    return report.verdict.exit_status
 
 
 def _colour(output: Path | None) -> bool:

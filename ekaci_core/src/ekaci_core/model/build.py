@@ -37,6 +37,11 @@ class BuildState(enum.IntEnum):
         return self >= BuildState.OUT_OF_MEMORY
 
     @property
+    def is_result(self) -> bool:
+        """Whether it tells something of what was built, rather than of the machine or of who stopped it."""
+        return self.is_terminal and (not self.is_interruption or self is BuildState.TIMEOUT)
+
+    @property
     def is_terminal(self) -> bool:
         """Whether nothing more happens to it by itself."""
         return self in _TERMINAL

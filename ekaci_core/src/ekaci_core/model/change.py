@@ -114,9 +114,9 @@ class JobComparison:
 
     @property
     def known_faults(self) -> tuple[AttributeFault, ...]:
-        """Faults that both sides have, as head says them."""
+        """Faults that both sides have, as head says them; marks are left out."""
         new = set(self.new_faults)
-        return tuple(fault for fault in self.head_faults if fault not in new)
+        return tuple(fault for fault in self.head_faults if fault not in new and not fault.is_marker)
 
     def count(self, change: Change) -> int:
         """Count the attributes that changed in this way."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from ekaci_core.model.ids import AttrPath, DrvPath, StorePath, System, TreeHash
+
+RECURSE_MARK: Final = "recurseForDerivations"
+"""The attribute by which a set says that packages are to be looked for in it."""
 
 
 class FaultKind(enum.Enum):
@@ -59,6 +62,15 @@ class AttributeFault:
     def concerns_whole_job(self) -> bool:
         """Whether nothing of the job could be evaluated, rather than one attribute."""
         return self.attr is not None and not self.attr
+
+    @property
+    def is_marker(self) -> bool:
+        """Whether it is the mark ``recurseForDerivations = true`` of a set.
+
+        nix-eval-jobs reports that as an attribute of the wrong type, and so do we, but it is nobody's mistake.
+        """
+        last = self.attr.parts[-1:] if self.attr is not None else ()
+        return self.kind is FaultKind.NOT_A_PACKAGE and last == (RECURSE_MARK,)
 
 
 @attrs.frozen

@@ -97,7 +97,7 @@ def _told(failure: Failure) -> str:
 
 def _errors(job: JobComparison) -> Iterable[ET.Element]:
     new = set(job.new_faults)
-    for fault in job.head_faults:
+    for fault in (*job.new_faults, *job.known_faults):
         tag, prefix = _error_tag(job, fault, is_new=fault in new)
         first, *_ = [line for line in clean_lines(fault.message) if line] or ["no message"]
         text = "\n".join(clean_lines(fault.message))

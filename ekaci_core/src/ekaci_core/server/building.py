@@ -91,4 +91,4 @@ class _Attribution:
 
     async def _unknown(self, drvs: Collection[DrvPath]) -> set[DrvPath]:
         builds = await self._store.builds(drvs)
-        return {drv for drv in drvs if drv not in builds or not builds[drv].state.is_terminal}
+        return {drv for drv in drvs if drv not in builds or not builds[drv].state.is_result}

@@ -27,6 +27,11 @@ class ReviewInputs:
     endpoints: Endpoints
     configuration: ReviewConfiguration
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know of the choices that were made."""
+        return (f"jobs: {self.configuration.origin}", *self.configuration.warnings, *self.endpoints.notes)
+
     def revision(self, side: ReviewSide) -> Revision:
         """Return the revision of a side."""
         return self.endpoints.base if side is ReviewSide.BASE else self.endpoints.head

@@ -60,7 +60,7 @@ async def review(
         places.make()
         await prune_stale(places.worktrees)
         nix = await probe(nix_environment(environment))
-    for note in (inputs.configuration.origin, *inputs.configuration.warnings, *inputs.endpoints.notes):
+    for note in inputs.notes:
         events.send(ReviewNote(note))
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(places.database))
@@ -171,7 +171,7 @@ class Parts:
             verdict=verdict,
             timings=self.stages.readings(),
             built=result.built,
-            notes=(configuration.origin, *configuration.warnings, *endpoints.notes, *notes),
+            notes=(*self.inputs.notes, *notes),
             infrastructure=result.infrastructure,
             summary=configuration.summary,
             impact_settings=configuration.impact,
