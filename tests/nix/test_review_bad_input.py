@@ -40,6 +40,14 @@ def program(folder: Path, name: str, script: str) -> Path:
     return path
 
 
+def nix_store(package_set: ReviewedRepository, *arguments: str) -> list[str]:
+    """Run nix-store and return the lines it prints."""
+    done = subprocess.run(
+        ["nix-store", *arguments], env=dict(package_set.environment), check=True, capture_output=True, text=True
+    )
+    return done.stdout.splitlines()
+
+
 def path_without(package_set: ReviewedRepository, folder: Path, *names: str) -> str:
     """Return a PATH with every program of the usual one but these."""
     folder.mkdir()
@@ -171,9 +179,9 @@ def test_derivations_that_vanished_are_evaluated_again(package_set: ReviewedRepo
     with sqlite3.connect(package_set.cache / "reviews.sqlite") as connection:
         named = connection.execute("select path from derivation where path like '%-tool7-1.0'").fetchall()
     assert len(named) == 2
-    for (name,) in named:
-        delete = ["nix-store", "--delete", "--ignore-liveness", f"/nix/store/{name}.drv"]
-        subprocess.run(delete, env=dict(package_set.environment), check=True, capture_output=True)
+    drvs = [f"/nix/store/{name}.drv" for (name,) in named]
+    # What keeps them alive goes with them.
+    nix_store(package_set, "--delete", "--ignore-liveness", *nix_store(package_set, "-q", "--referrers-closure", *drvs))
 
     finished = package_set.review("--format", "json")
 
