@@ -158,6 +158,11 @@ class Impact:
         """Count the new derivations of all systems."""
         return sum(self.new_derivations.values())
 
+    @property
+    def widest(self) -> tuple[BlastRadius, ...]:
+        """Those of ``top`` on which anything depends."""
+        return tuple(each for each in self.top if each.dependents)
+
 
 class Standing(enum.Enum):
     """What an added or changed attribute's builds on both sides say together."""

@@ -154,8 +154,8 @@ def _rebuilds(report: Report) -> list[str]:
             ],
         ),
     ]
-    if impact.top:
-        rows = [(f"{each.dependents:,}", code(each.name), _codes(each.attrs)) for each in impact.top]
+    if impact.widest:
+        rows = [(f"{each.dependents:,}", code(each.name), _codes(each.attrs)) for each in impact.widest]
         lines += ["", "Top blast radius:", "", *_table(("Dependents", "Derivation", "Attributes"), rows)]
     return lines
 

@@ -155,13 +155,13 @@ def _rebuilds(report: Report, page: Page) -> list[str]:
             for system in systems
         ),
     ]
-    if impact.top:
+    if impact.widest:
         lines += page.wrapped("top blast radius (dependents that rebuild because of it)", indent="  ")
-        widest = max(len(f"{each.dependents:,}") for each in impact.top)
+        widest = max(len(f"{each.dependents:,}") for each in impact.widest)
         lines += page.rows(
             [
                 (f"{each.dependents:>{widest},}", clean(each.name), Toned(few(each.attrs, 3), Tone.DIM))
-                for each in impact.top
+                for each in impact.widest
             ],
             indent=4,
         )
