@@ -68,10 +68,15 @@ def differences(item: EvaluatedItem | None, said: Mapping[str, Any] | None) -> I
             ("name", item.name, said["name"]),
             ("system", item.system, said["system"]),
             ("outputs", dict(item.outputs), said["outputs"]),
-            ("meta", dict(item.meta or {}), said["meta"] or {}),
+            *_meta(item.meta or {}, said["meta"] or {}),
         ):
             if ours != theirs:
                 yield f"{name}: {ours!r}, recorded {theirs!r}"
+
+
+def _meta(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    for key in sorted(ours.keys() | theirs.keys()):
+        yield f"meta.{key}", ours.get(key), theirs.get(key)
 
 
 async def evaluate(options: argparse.Namespace) -> list[EvaluatedItem]:

@@ -16,6 +16,10 @@ _POSITION: Final = re.compile(
     r"^\s*at (?P<file>(?:/|\./|[^\s«(])[^\n]*?):(?P<line>\d+):(?P<column>\d+):?$", re.MULTILINE
 )
 _BEGIN: Final = re.compile(r"^error:", re.MULTILINE)
+# Frames, the outermost first, then the error itself, all indented by seven spaces.
+_TRACED: Final = re.compile(r"error:\s*\n(?P<frames> {7}… .*)\n(?P<error> {7}error: .*)\Z", re.DOTALL)
+_FRAME: Final = re.compile(r"^(?= {7}… )", re.MULTILINE)
+_TRUNCATED: Final = re.compile(r"^ *\(stack trace truncated;.*\)\n?", re.MULTILINE)
 _MESSAGE_CHARACTERS: Final = 20_000
 
 _KINDS: Final = (
@@ -38,14 +42,18 @@ _MACHINE: Final = (
 
 @attrs.frozen
 class Home:
-    """Names of the checkout, as they may stand in texts of Nix; texts are made relative to it."""
+    """Names of the checkout, as they may stand in texts of Nix; texts are made relative to it.
+
+    ``wrapper`` is the file that calls what is evaluated; what a trace says of it interests nobody.
+    """
 
     paths: tuple[str, ...]
+    wrapper: str | None = None
 
     @classmethod
-    def of(cls, paths: Iterable[str]) -> Home:
+    def of(cls, paths: Iterable[str], wrapper: str | None = None) -> Home:
         """Take the ways to write it, the longest first."""
-        return cls(tuple(sorted({path.rstrip("/") for path in paths}, key=len, reverse=True)))
+        return cls(tuple(sorted({path.rstrip("/") for path in paths}, key=len, reverse=True)), wrapper)
 
     def relative(self, text: str) -> str:
         """Take the checkout's path out of a text, wherever it stands."""
@@ -80,12 +88,24 @@ def read_error(text: str, home: Home) -> EvalError:
     begin = _BEGIN.search(text)
     message = (text[begin.start() :] if begin else text).strip()
     check_machine(message)
-    message = home.relative(message)
+    message = home.relative(_without_wrapper(message, home.wrapper))
     kind = next((kind for pattern, kind in _KINDS if pattern.search(message)), FaultKind.ERROR)
     position = position_in(message)
     if len(message) > _MESSAGE_CHARACTERS:
         message = message[:_MESSAGE_CHARACTERS] + " …"
     return EvalError(kind, message or "error: Nix said nothing", position)
+
+
+def _without_wrapper(message: str, wrapper: str | None) -> str:
+    """Leave out those frames of a trace, as Nix prints it from 2.14 on, that stand in the wrapper."""
+    traced = _TRACED.match(message)
+    if traced is None or wrapper is None:
+        return message
+    frames = [frame for frame in _FRAME.split(_TRUNCATED.sub("", traced["frames"])) if frame.strip()]
+    kept = [frame.rstrip() for frame in frames if wrapper not in frame]
+    if not kept:
+        return traced["error"].lstrip()
+    return "\n\n".join(["error:\n" + "\n\n".join(kept), traced["error"]])
 
 
 def check_machine(message: str) -> None:

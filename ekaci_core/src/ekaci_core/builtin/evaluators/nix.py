@@ -20,7 +20,7 @@ from ekaci_core.builtin.evaluators.outbox import ItemSink, Outbox
 from ekaci_core.builtin.evaluators.pool import Pool
 from ekaci_core.builtin.evaluators.selection import Selection
 from ekaci_core.builtin.evaluators.streaming import streamed
-from ekaci_core.builtin.evaluators.worker import explain, worker
+from ekaci_core.builtin.evaluators.worker import EXPRESSION, explain, worker
 from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.model.evaluation import EvaluatedItem
 from ekaci_core.model.ids import AttrPath
@@ -123,10 +123,11 @@ def environment_for(environment: Mapping[str, str], request: EvaluationRequest) 
     made = {name: value for name, value in environment.items() if name != "NIX_PATH"}
     if request.nix_path:
         made["NIX_PATH"] = ":".join(request.nix_path)
-    # One marking thread a worker: several workers share the processors already.
-    return {"GC_MARKERS": "1"} | made if request.workers > 1 else made
+    # A tighter heap costs a tenth more time and saves a tenth of the memory. With several workers the processors are
+    # busy anyway, so that more than one marking thread in each only gets in the way.
+    return {"GC_FREE_SPACE_DIVISOR": "5"} | ({"GC_MARKERS": "1"} if request.workers > 1 else {}) | made
 
 
 def checkout_names(request: EvaluationRequest) -> Home:
     """Return the names that the checkout may have in Nix's texts."""
-    return Home.of((str(request.root), os.path.realpath(request.root)))
+    return Home.of((str(request.root), os.path.realpath(request.root)), str(EXPRESSION))

@@ -136,7 +136,7 @@ class Pool:
         path = task.batch.path(index)
         match kind:
             case "source":
-                self.home = Home.of((*self.home.paths, content[0]))
+                self.home = Home.of((*self.home.paths, content[0]), self.home.wrapper)
                 return
             case "drv":
                 task.drv = content
