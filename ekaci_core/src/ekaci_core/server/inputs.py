@@ -21,16 +21,22 @@ from ekaci_core.server.options import ReviewOptions
 
 @attrs.frozen
 class ReviewInputs:
-    """Everything that git and the configuration say."""
+    """Everything that git and the configuration say. ``narrowed`` says what was left out because it was asked for."""
 
     repository: Repository
     endpoints: Endpoints
     configuration: ReviewConfiguration
+    narrowed: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader should know of the choices that were made."""
-        return (f"jobs: {self.configuration.origin}", *self.configuration.warnings, *self.endpoints.notes)
+        return (
+            f"jobs: {self.configuration.origin}",
+            *self.narrowed,
+            *self.configuration.warnings,
+            *self.endpoints.notes,
+        )
 
     def revision(self, side: ReviewSide) -> Revision:
         """Return the revision of a side."""
@@ -47,7 +53,16 @@ async def read_inputs(options: ReviewOptions) -> ReviewInputs:
     endpoints = await review_endpoints(repository, base=options.base, head=options.head, worktree=options.worktree)
     configuration = await _configuration(repository, endpoints, options)
     jobs = select_jobs(configuration.jobs, options.jobs)
-    return ReviewInputs(repository, endpoints, attrs.evolve(configuration, jobs=jobs))
+    return ReviewInputs(repository, endpoints, attrs.evolve(configuration, jobs=jobs), _narrowed(options))
+
+
+def _narrowed(options: ReviewOptions) -> tuple[str, ...]:
+    notes = []
+    if options.jobs:
+        notes.append(f"only these jobs were reviewed: {', '.join(options.jobs)}")
+    if options.attr_globs:
+        notes.append(f"only attributes that match were reviewed: {', '.join(options.attr_globs)}")
+    return tuple(notes)
 
 
 async def _configuration(repository: Repository, endpoints: Endpoints, options: ReviewOptions) -> ReviewConfiguration:
