@@ -97,10 +97,13 @@ def read_error(text: str, home: Home) -> EvalError:
 
 
 def _without_wrapper(message: str, wrapper: str | None) -> str:
-    """Leave out those frames of a trace, as Nix prints it from 2.14 on, that stand in the wrapper."""
-    traced = _TRACED.match(message)
-    if traced is None or wrapper is None:
+    """Leave out a position in the wrapper, and those frames of a trace, as Nix 2.14 began to print it."""
+    if wrapper is None:
         return message
+    traced = _TRACED.match(message)
+    if traced is None:
+        # The position, an empty line, and lines of source behind a bar.
+        return re.sub(rf"\n+ *at {re.escape(wrapper)}:\d+:\d+:?(\n *(\d* *\|.*)?)*$", "", message)
     frames = [frame for frame in _FRAME.split(_TRUNCATED.sub("", traced["frames"])) if frame.strip()]
     kept = [frame.rstrip() for frame in frames if wrapper not in frame]
     if not kept:
