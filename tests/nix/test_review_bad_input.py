@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import stat
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -176,7 +177,7 @@ def test_an_unknown_evaluator(package_set: ReviewedRepository) -> None:
 
 def test_derivations_that_vanished_are_evaluated_again(package_set: ReviewedRepository) -> None:
     assert package_set.review("--no-build").status == 4
-    with sqlite3.connect(package_set.cache / "reviews.sqlite") as connection:
+    with closing(sqlite3.connect(package_set.cache / "reviews.sqlite")) as connection:
         named = connection.execute("select path from derivation where path like '%-tool7-1.0'").fetchall()
     assert len(named) == 2
     drvs = [f"/nix/store/{name}.drv" for (name,) in named]
@@ -210,7 +211,7 @@ def test_a_cache_that_cannot_be_written(package_set: ReviewedRepository, tmp_pat
 def test_a_database_of_a_newer_version(package_set: ReviewedRepository) -> None:
     assert package_set.review("--no-build").status == 4
     database = package_set.cache / "reviews.sqlite"
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("insert into migration values (9999, 'from the future', 'x')")
     told(package_set.review(), 3, str(database), "schema 9999", "newer")
 

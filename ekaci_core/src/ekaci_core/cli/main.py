@@ -12,12 +12,14 @@ from ekaci_core.cli.failure import exit_with, only_fault
 from ekaci_core.cli.plugins import plugins
 from ekaci_core.cli.review import review
 from ekaci_core.model.errors import EkaciError
+from ekaci_core.telemetry import configure_logs
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(ekaci_core.__version__, prog_name="ekaci")
 def ekaci() -> None:
     """Answer for a change to a Nix repository: should I merge this?"""
+    configure_logs(sys.stderr)
 
 
 ekaci.add_command(review)
