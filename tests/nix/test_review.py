@@ -212,27 +212,37 @@ def running_commands() -> list[str]:
     return commands
 
 
-@pytest.mark.parametrize("stage", ["evaluating", "building"])
-def test_ctrl_c_stops_everything_and_the_next_review_goes_on(package_set: ReviewedRepository, stage: str) -> None:
-    slow = package_set.path / "pkgs/libcore.nix"
-    slow.write_text(
-        slow.read_text().replace('echo "with the new optimiser"', "while :; do read -t 1 < /dev/zero; done")
-    )
-    package_set.git("commit", "--all", "--quiet", "--message", "Slow")
+ENDLESS_BUILD = {"pkgs/libcore.nix": ('echo "with the new optimiser"', "while :; do :; done")}
+ENDLESS_EVALUATION = {
+    "pkgs/sunrise.nix": ('version = "0.1"', "version = let f = n: if n < 2 then 1 else f (n - 1) + f (n - 2); in f 90")
+}
+
+
+@pytest.mark.parametrize(("stage", "endless"), [("evaluating", ENDLESS_EVALUATION), ("building", ENDLESS_BUILD)])
+def test_ctrl_c_stops_everything_and_the_next_review_goes_on(
+    package_set: ReviewedRepository, stage: str, endless: dict[str, tuple[str, str]]
+) -> None:
+    for name, (was, now) in endless.items():
+        text = (package_set.path / name).read_text()
+        assert was in text
+        package_set.commit("Endless", {name: text.replace(was, now)})
     process = package_set.start()
     assert process.stderr is not None
     for told in process.stderr:
         if told.startswith(stage):
             break
-    time.sleep(1)  # into the stage
+    time.sleep(1)  # into the stage, which has no end
     os.killpg(process.pid, signal.SIGINT)
     _, rest = process.communicate(timeout=30)
 
-    assert process.returncode == 130
+    assert process.returncode == 130, rest
     assert "next review continues" in rest
     assert "Traceback" not in rest
     assert list((package_set.cache / "worktrees").iterdir()) == []
-    assert not [command for command in running_commands() if "libcore-2.4" in command]
+    mine = str(package_set.path.parent)  # the checkout, the logs and the roots are all below it
+    salt = (package_set.path / "lib.nix").read_text().partition('echo "building $name ')[2].partition('"')[0]
+    assert salt
+    assert not [command for command in running_commands() if salt in command or mine in command]
 
 
 def test_two_reviews_at_once_agree(package_set: ReviewedRepository) -> None:
