@@ -15,7 +15,7 @@ class Selection:
 
     def __init__(self, globs: Sequence[str]) -> None:
         self._globs = tuple(globs)
-        self._beginnings = tuple(_beginning(glob) for glob in globs)
+        self._beginnings = tuple(_WILD.split(glob, maxsplit=1)[0] for glob in globs)
 
     def wants(self, attr: str) -> bool:
         """Whether the attribute itself was asked for."""
@@ -25,11 +25,6 @@ class Selection:
         """Whether something below the attribute may have been asked for; True in doubt."""
         below = attr + "." if attr else ""
         return not self._globs or any(
-            below.startswith(beginning) or beginning.startswith(below) for beginning in self._beginnings
+            beginning.startswith(below) or (beginning != glob and below.startswith(beginning))
+            for beginning, glob in zip(self._beginnings, self._globs, strict=True)
         )
-
-
-def _beginning(glob: str) -> str:
-    wild = _WILD.search(glob)
-    # Without wildcards nothing but its own parents can lead to it.
-    return glob if wild is None else glob[: wild.start()]

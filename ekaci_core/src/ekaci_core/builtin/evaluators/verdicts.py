@@ -39,4 +39,5 @@ def sentence_of(  # noqa: PLR0911 - a list of cases
 
 
 def _error_line(text: str, pattern: re.Pattern[str]) -> str:
-    return next(line for line in text.splitlines() if pattern.search(line))
+    line = next(line for line in text.splitlines() if pattern.search(line))
+    return line if line.startswith("error:") else f"error: {line}"
