@@ -202,6 +202,10 @@ class Store(Protocol):
         """Give up one's own lease; does nothing if it is not one's own."""
         ...
 
+    async def claims(self) -> Mapping[DrvPath, str]:
+        """Return who holds what, leases that have ended included: what dead workers had in hand is among it."""
+        ...
+
     async def begin_attempt(self, drv: DrvPath, *, builder: str, log_path: str | None, now: float) -> AttemptId:
         """Record that a builder starts."""
         ...

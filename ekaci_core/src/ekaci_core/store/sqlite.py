@@ -141,6 +141,10 @@ class SqliteStore:
         """See `Store`."""
         await self._database.write(lambda tx: claims.release(tx, drv, worker))
 
+    async def claims(self) -> Mapping[DrvPath, str]:
+        """See `Store`."""
+        return await self._database.read(claims.held)
+
     async def begin_attempt(self, drv: DrvPath, *, builder: str, log_path: str | None, now: float) -> AttemptId:
         """See `Store`."""
         return await self._database.write(

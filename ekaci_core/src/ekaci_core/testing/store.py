@@ -278,6 +278,15 @@ class StoreConformance:
         assert await store.claim(drv("a"), "one", now=5, until=30) is None
         assert await store.claim(drv("a"), "two", now=20, until=40) == "one"
 
+    async def test_claims_are_listed_until_they_are_given_up(self, store: Store) -> None:
+        await evaluated(store, [record("a"), record("b")], [])
+        await store.claim(drv("a"), "one", now=0, until=10)
+        await store.claim(drv("b"), "two", now=0, until=1)
+        assert await store.claims() == {drv("a"): "one", drv("b"): "two"}
+        await store.release(drv("a"), "one")
+        await store.claim(drv("b"), "three", now=5, until=10)
+        assert await store.claims() == {drv("b"): "three"}
+
     async def test_a_lease_is_released_by_its_holder_alone(self, store: Store) -> None:
         await evaluated(store, [record("a")])
         await store.claim(drv("a"), "one", now=0, until=10)
