@@ -99,3 +99,8 @@ async def test_a_killed_run_loses_nothing_and_the_next_continues(tmp_path: Path,
         assert {(build.state, build.failures) for build in states.values()} == {(BuildState.SUCCESS, 0)}
         later = await store.last_attempts([drv_path(name) for name in died if name not in built])
         assert all(attempt.id > died[drv.name] for drv, attempt in later.items())
+        left = await store.builds([drv_path(name) for name in begun])
+        assert BuildState.BUILDING not in {build.state for build in left.values()}
+        ends = (await store.last_attempts([drv_path(name) for name in set(died) & built])).values()
+        assert {attempt.outcome for attempt in ends} <= {BuildState.SCHEDULER_DEATH}
+        assert await store.claims() == {}

@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from ekaci_core.api import BuildFailed, BuildOutcome, BuildRequest, Built, InfrastructureFault
+from ekaci_core.api import BuildFailed, BuildInterrupted, BuildOutcome, BuildRequest, Built, InfrastructureFault
 from ekaci_core.model.build import Build, BuildState
 from ekaci_core.model.ids import System
 from ekaci_core.scheduler import ATTRIBUTION_PRIORITY, BuildRun, SchedulerSettings, Wanted
@@ -268,3 +268,59 @@ async def test_errors_inside_a_run_come_out_plain(store: Store, nix: ScriptedNix
     builder = ScriptedBuilder(nix, {"app": [WRONG_HASH]})
     with pytest.raises(InfrastructureFault, match="no base for app"):
         await scripted_scheduler(store, nix, [builder], tmp_path).build(wanted("app"), attribute)
+
+
+async def test_a_failure_is_told_once(store: Store, nix: ScriptedNix, tmp_path: Path) -> None:
+    nix.derivation("app")
+    await nix.evaluated(store)
+    told: list[str] = []
+
+    async def tell(failed: Sequence[Build]) -> None:
+        told.extend(build.drv.name for build in failed)
+
+    builder = ScriptedBuilder(nix, {"app": [WRONG_HASH]})
+    async with scripted_scheduler(store, nix, [builder], tmp_path).running(tell) as run:
+        await run.add(wanted("app"))
+        await run.wait()
+        await run.add(wanted("app"))
+        await run.wait()
+    assert told == ["app"]
+
+
+async def test_what_can_be_built_nowhere_does_not_end_a_fail_fast_run(
+    store: Store, nix: ScriptedNix, tmp_path: Path
+) -> None:
+    nix.derivation("elsewhere", system=System("aarch64-darwin"))
+    nix.derivation("above", ["elsewhere"])
+    nix.derivation("here")
+    await nix.evaluated(store)
+    scheduler = scripted_scheduler(
+        store, nix, [ScriptedBuilder(nix)], tmp_path, settings=SchedulerSettings(keep_going=False)
+    )
+    await scheduler.build(wanted("above", "here"))
+    assert await states(store, "above", "here") == [BuildState.TRANSITIVE_FAILURE, BuildState.SUCCESS]
+
+
+async def test_after_a_fault_of_the_machine_wishes_are_not_looked_at(
+    store: Store, nix: ScriptedNix, tmp_path: Path
+) -> None:
+    nix.derivation("app")
+    nix.derivation("other")
+    await nix.evaluated(store)
+    disk_full = BuildInterrupted(BuildState.PROCESS_DEATH, "no space left on device", infrastructure=True)
+    builder = ScriptedBuilder(nix, {"app": [disk_full]})
+    async with scripted_scheduler(store, nix, [builder], tmp_path).running() as run:
+        await run.add(wanted("app"))
+        await run.wait()
+        await run.add(wanted("other"))
+        await run.wait()
+    assert run.infrastructure == ["no space left on device"]
+    assert await states(store, "other") == [None]
+
+
+async def test_a_directory_for_roots_that_cannot_be_made_is_named(
+    store: Store, nix: ScriptedNix, tmp_path: Path
+) -> None:
+    (tmp_path / "roots").write_text("in the way")
+    with pytest.raises(InfrastructureFault, match=r"roots: the directory for roots of builds cannot be made"):
+        await scripted_scheduler(store, nix, [], tmp_path).build([])

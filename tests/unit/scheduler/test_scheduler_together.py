@@ -168,3 +168,71 @@ async def test_a_worker_elsewhere_is_waited_for_until_its_lease_ends(
         await run.wait()
     assert builder.attempts == {"lib": 1}
     assert scheduler.clock.now() >= now + 0.3
+
+
+async def test_giving_up_does_not_touch_what_the_other_run_builds(
+    store: Store, nix: ScriptedNix, tmp_path: Path
+) -> None:
+    nix.derivation("lib")
+    nix.derivation("bad")
+    await nix.evaluated(store)
+    first = ScriptedBuilder(nix, {"lib": [for_ever]})
+    let_go = anyio.Event()
+
+    async def wait_and_fail(request: BuildRequest) -> BuildOutcome:
+        del request
+        await let_go.wait()
+        return BuildFailed("hash mismatch", 102, final=True)
+
+    second = ScriptedBuilder(nix, {"bad": [wait_and_fail]})
+    settings = SchedulerSettings(keep_going=False, poll_seconds=0.01)
+    scheduler = scripted_scheduler(store, nix, [second], tmp_path, settings=settings)
+    async with scripted_scheduler(store, nix, [first], tmp_path).running() as run:
+        await run.add([Wanted(drv_path("lib"))])
+        await first.begun("lib")
+        async with scheduler.running() as other:
+            await other.add([Wanted(drv_path("lib")), Wanted(drv_path("bad"))])
+            await second.begun("bad")
+            await anyio.sleep(0.05)
+            let_go.set()
+            await other.wait()
+        assert await state(store, "lib") is BuildState.BUILDING
+    assert not second.attempts["lib"]
+
+
+async def test_failures_that_the_other_run_saw_count_here(store: Store, nix: ScriptedNix, tmp_path: Path) -> None:
+    nix.derivation("lib")
+    await nix.evaluated(store)
+    let_go = anyio.Event()
+
+    async def wait_and_fail(request: BuildRequest) -> BuildOutcome:
+        del request
+        await let_go.wait()
+        return FAILS
+
+    first = ScriptedBuilder(nix, {"lib": [wait_and_fail, for_ever]})
+    second = ScriptedBuilder(nix, {"lib": [FAILS, FAILS]})
+    scheduler = scripted_scheduler(store, nix, [first], tmp_path)
+    async with anyio.create_task_group() as tasks, scheduler.running() as run:
+        await run.add([Wanted(drv_path("lib"))])
+        await first.begun("lib")
+        tasks.start_soon(scripted_scheduler(store, nix, [second], tmp_path).build, [Wanted(drv_path("lib"))])
+        await anyio.sleep(0.05)
+        let_go.set()
+        await anyio.sleep(0.05)
+    assert first.attempts["lib"] <= 2
+    counted = (await store.builds([drv_path("lib")]))[drv_path("lib")]
+    assert (counted.state, counted.failures, second.attempts["lib"]) == (BuildState.FAILURE, 2, 1)
+
+
+async def test_what_dead_workers_had_in_hand_is_queued_though_nobody_wants_it(
+    store: Store, nix: ScriptedNix, tmp_path: Path
+) -> None:
+    drv = nix.derivation("lib")
+    nix.derivation("other")
+    await nix.evaluated(store)
+    await store.claim(drv, dead_worker(), now=0, until=1e12)
+    await store.record_builds([BuildChange(Build(drv, BuildState.BUILDING), 0, "before")])
+    await scripted_scheduler(store, nix, [ScriptedBuilder(nix)], tmp_path).build([Wanted(drv_path("other"))])
+    assert await state(store, "lib") is BuildState.QUEUED
+    assert await store.claims() == {}

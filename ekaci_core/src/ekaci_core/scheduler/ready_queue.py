@@ -12,8 +12,8 @@ class ReadyQueue:
     """What waits for a slot.
 
     There are as many lanes as different sets of builders, which are few, so that a derivation whose builders are all
-    busy holds up none for which a slot is free. A node whose rank rises is pushed again; its old entry is stale and
-    is dropped when it comes up.
+    busy holds up none for which a slot is free. A node whose rank rises is pushed again; by the time its old
+    entry comes up it has left the queue.
     """
 
     def __init__(self) -> None:
@@ -44,8 +44,8 @@ class ReadyQueue:
 def _settle(heap: list[tuple[Rank, Node]]) -> bool:
     """Drop stale entries from the front; say whether any is left."""
     while heap:
-        rank, node = heap[0]
-        if node.queued and node.rank == rank and node.build.state in RUNNABLE:
+        _, node = heap[0]
+        if node.queued and node.build.state in RUNNABLE:
             return True
         heappop(heap)
     return False

@@ -69,6 +69,15 @@ class Recovery:
         self._claims = claims
         self._clock = clock
 
+    async def clear(self) -> None:
+        """Queue again all that dead workers had in hand, wanted by this run or not, and end their claims."""
+        for drv in await self._store.claims():
+            if await self._claims.take(drv):
+                try:
+                    await self.close(drv)
+                finally:
+                    await self._claims.release(drv)
+
     async def recover(self, builds: Mapping[DrvPath, Build]) -> Mapping[DrvPath, Build]:
         """Return these builds with those of dead workers brought in order, and recorded so.
 

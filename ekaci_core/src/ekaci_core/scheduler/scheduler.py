@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import attrs
 
-from ekaci_core.api import Builder, Clock, EkaciError, Logger
+from ekaci_core.api import Builder, Clock, EkaciError, InfrastructureFault, Logger
 from ekaci_core.bus import Broadcast
 from ekaci_core.model.event import ReviewEvent
 from ekaci_core.model.ids import DrvPath
@@ -61,13 +61,23 @@ class Scheduler:
                 idle before it returns.
 
         Raises:
-            InfrastructureFault: the store or Nix failed, or a directory cannot be made.
+            InfrastructureFault: the store or Nix failed, or the directory of the roots cannot be made.
         """
-        self.roots_dir.mkdir(parents=True, exist_ok=True)
-        claims = Claims(self.store, self.clock, lease_seconds=self.settings.lease_seconds)
         try:
+            self.roots_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InfrastructureFault(
+                f"the directory for roots of builds cannot be made ({error.strerror})",
+                where=str(self.roots_dir),
+                do="make room, or see to its permissions",
+            ) from error
+        claims = Claims(self.store, self.clock, lease_seconds=self.settings.lease_seconds)
+        ledger = Ledger(self.store, self.clock)
+        recovery = Recovery(self.store, ledger, claims, self.clock)
+        try:
+            await recovery.clear()
             async with anyio.create_task_group() as tasks:
-                run = self._assemble(claims, tasks, on_failure)
+                run = self._assemble(claims, ledger, recovery, tasks, on_failure)
                 tasks.start_soon(claims.renew, name="renew claims")
                 tasks.start_soon(run.watch_others, name="watch other builders")
                 yield run
@@ -99,10 +109,15 @@ class Scheduler:
             return tuple(run.infrastructure)
         raise AssertionError("unreachable: a run swallows no exception")
 
-    def _assemble(self, claims: Claims, tasks: anyio.abc.TaskGroup, on_failure: OnFailure | None) -> BuildRun:
-        ledger = Ledger(self.store, self.clock)
+    def _assemble(
+        self,
+        claims: Claims,
+        ledger: Ledger,
+        recovery: Recovery,
+        tasks: anyio.abc.TaskGroup,
+        on_failure: OnFailure | None,
+    ) -> BuildRun:
         placement = Placement(self.builders)
-        recovery = Recovery(self.store, ledger, claims, self.clock)
         graph = BuildGraph()
         return BuildRun(
             store=self.store,
