@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from ekaci_core.api import BuildFailed, BuildOutcome, BuildRequest
+from ekaci_core.api import BuildFailed, BuildOutcome, BuildRequest, Built
 from ekaci_core.model.build import Build, BuildState
 from ekaci_core.scheduler import SchedulerSettings, Wanted
 from ekaci_core.scheduler.worker import worker_name
@@ -198,6 +198,35 @@ async def test_giving_up_does_not_touch_what_the_other_run_builds(
             await other.wait()
         assert await state(store, "lib") is BuildState.BUILDING
     assert not second.attempts["lib"]
+
+
+async def test_giving_up_does_not_touch_what_the_other_run_began_meanwhile(
+    store: Store, nix: ScriptedNix, tmp_path: Path
+) -> None:
+    for name in ("long", "lib", "bad"):
+        nix.derivation(name)
+    await nix.evaluated(store)
+    let_go = anyio.Event()
+
+    async def wait(request: BuildRequest) -> BuildOutcome:
+        del request
+        await let_go.wait()
+        return Built()
+
+    first = ScriptedBuilder(nix, {"lib": [for_ever]})
+    second = ScriptedBuilder(nix, {"long": [wait], "bad": [BuildFailed("hash mismatch", 102, final=True)]}, slots=1)
+    settings = SchedulerSettings(keep_going=False, poll_seconds=0.01)
+    scheduler = scripted_scheduler(store, nix, [second], tmp_path, settings=settings)
+    async with scheduler.running() as other:
+        await other.add([Wanted(drv_path(name), priority) for name, priority in (("long", 3), ("lib", 2), ("bad", 1))])
+        await second.begun("long")
+        async with scripted_scheduler(store, nix, [first], tmp_path).running() as run:
+            await run.add([Wanted(drv_path("lib"))])
+            await first.begun("lib")
+            let_go.set()
+            await other.wait()
+            assert await state(store, "lib") is BuildState.BUILDING
+    assert second.order == ["long", "bad"]
 
 
 async def test_failures_that_the_other_run_saw_count_here(store: Store, nix: ScriptedNix, tmp_path: Path) -> None:

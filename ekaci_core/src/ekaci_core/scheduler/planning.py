@@ -15,7 +15,7 @@ from ekaci_core.nix.dry_run import BuildPlan
 from ekaci_core.scheduler.build_graph import BuildGraph, Step
 from ekaci_core.scheduler.node import Node
 from ekaci_core.scheduler.placement import Placement
-from ekaci_core.scheduler.recovery import Recovery, resumed
+from ekaci_core.scheduler.recovery import resumed
 from ekaci_core.store.contract import DerivationId, Store
 
 Survey = Callable[[Collection[DrvPath]], Awaitable[BuildPlan]]
@@ -47,13 +47,10 @@ class Plan:
 class Planner:
     """Finds out what a wish takes."""
 
-    def __init__(
-        self, store: Store, survey: Survey, placement: Placement, recovery: Recovery, *, rebuild_failed: bool
-    ) -> None:
+    def __init__(self, store: Store, survey: Survey, placement: Placement, *, rebuild_failed: bool) -> None:
         self._store = store
         self._survey = survey
         self._placement = placement
-        self._recovery = recovery
         self._rebuild_failed = rebuild_failed
 
     async def plan(self, wanted: Collection[DrvPath], graph: BuildGraph) -> Plan:
@@ -102,7 +99,7 @@ class Planner:
 
     async def _present(self, ids: dict[DrvPath, DerivationId], survey: BuildPlan) -> list[Step]:
         present = [drv for drv in ids if drv not in survey.to_build and drv not in survey.unknown]
-        builds = await self._recovery.recover(await self._store.builds(present))
+        builds = await self._store.builds(present)
         news = [drv for drv in present if (known := builds.get(drv)) is None or known.state is not BuildState.SUCCESS]
         steps = []
         for some in _chunks(news):
@@ -117,7 +114,7 @@ class Planner:
         dag = await self._store.closure(ids.values())
         keys = sorted(ids.values())
         among = set(keys)
-        plan.stored = await self._recovery.recover(await self._store.builds(ids))
+        plan.stored = await self._store.builds(ids)
         for some in _chunks(keys):
             records = await self._store.derivations(some)
             for key in some:
@@ -129,6 +126,7 @@ class Planner:
         lane = self._placement.lane(record.system, record.features)
         obstacle = "" if lane else self._placement.why_none(record.system, record.features)
         build = plan.stored.get(record.path)
+        # Either another worker has it in hand, or that one died since we began: its claim will tell.
         foreign = build is not None and build.state is BuildState.BUILDING
         if build is None:
             build = Build(record.path)

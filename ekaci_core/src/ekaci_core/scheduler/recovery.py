@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from ekaci_core.api import Clock
@@ -77,26 +76,6 @@ class Recovery:
                     await self.close(drv)
                 finally:
                     await self._claims.release(drv)
-
-    async def recover(self, builds: Mapping[DrvPath, Build]) -> Mapping[DrvPath, Build]:
-        """Return these builds with those of dead workers brought in order, and recorded so.
-
-        What a living worker has in hand stays as it is.
-        """
-        in_hand = [build for build in builds.values() if build.state in _IN_HAND]
-        if not in_hand:
-            return builds
-        attempts = await self._store.last_attempts([build.drv for build in in_hand])
-        recovered = dict(builds)
-        for build in in_hand:
-            attempt = attempts.get(build.drv)
-            started = build.state is BuildState.BUILDING or (attempt is not None and attempt.ended_at is None)
-            if started and await self._claims.take(build.drv):
-                try:
-                    recovered[build.drv] = await self.close(build.drv)
-                finally:
-                    await self._claims.release(build.drv)
-        return recovered
 
     async def close(self, drv: DrvPath) -> Build:
         """End what a dead worker left of this derivation, whose claim we hold; return its state after that."""

@@ -126,7 +126,7 @@ class Scheduler:
             ledger=ledger,
             claims=claims,
             recovery=recovery,
-            planner=Planner(self.store, self.survey, placement, recovery, rebuild_failed=self.settings.rebuild_failed),
+            planner=Planner(self.store, self.survey, placement, rebuild_failed=self.settings.rebuild_failed),
             attempts=Attempts(
                 store=self.store,
                 ledger=ledger,
