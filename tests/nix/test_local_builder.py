@@ -83,7 +83,7 @@ class TestLocalBuilder(BuilderConformance):
 @pytest.mark.anyio
 async def test_without_nix_opening_says_so(nix_environment: dict[str, str], tmp_path: Path) -> None:
     environment = {**nix_environment, "PATH": str(tmp_path)}
-    with pytest.raises(InfrastructureFault, match="Nix was not found") as raised:
+    with pytest.raises(InfrastructureFault, match="Nix is not installed") as raised:
         async with LocalBuilderType().open(LocalBuilderConfig(), plugin_context(environment)):
             pass
     assert raised.value.do is not None

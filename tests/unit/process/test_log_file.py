@@ -4,13 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ekaci_core.model.ids import DrvPath
-from ekaci_core.process.log_file import BuildLog, log_path, tail
-
-
-def test_the_path_names_the_derivation(tmp_path: Path) -> None:
-    drv = DrvPath.parse("/nix/store/p96bx1ln687qzcyqj4cbnkvaid8vc6nb-hello.drv")
-    assert log_path(tmp_path, drv) == tmp_path / "p96bx1ln687qzcyqj4cbnkvaid8vc6nb-hello.drv" / "build.log"
+from ekaci_core.process.log_file import BuildLog, tail
 
 
 def test_a_short_log_is_kept_as_it_is(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from ekaci_core.model.ids import DrvPath
 from ekaci_core.process.plain import plain
 
 LOG_BYTES: Final = 128 * 1024 * 1024
@@ -18,11 +17,6 @@ TAIL_BYTES: Final = 1024 * 1024
 """Of a longer log, how much of its end is kept."""
 
 _READ_BYTES: Final = 256 * 1024
-
-
-def log_path(logs: Path, drv: DrvPath) -> Path:
-    """Return where the log of a derivation stands: ``<logs>/<hash>-<name>.drv/build.log``."""
-    return logs / drv.base_name / "build.log"
 
 
 class BuildLog:

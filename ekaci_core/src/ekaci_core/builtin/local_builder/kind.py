@@ -8,13 +8,11 @@ from contextlib import asynccontextmanager
 
 import attrs
 
-from ekaci_core.api import InfrastructureFault, PluginContext, System
+from ekaci_core.api import PluginContext, System
 from ekaci_core.builtin.local_builder.builder import LocalBuilder
 from ekaci_core.model.errors import UsageFault
-from ekaci_core.nix.settings import NixSettings, parse_settings
-from ekaci_core.process.faults import ProgramMissing
-from ekaci_core.process.plain import plain_text
-from ekaci_core.process.running import run
+from ekaci_core.nix.settings import NixSettings
+from ekaci_core.nix.versions import probe
 
 _NIX_DEFAULT_JOBS = 1
 
@@ -50,8 +48,7 @@ class LocalBuilderType:
         """
         if config.slots is not None and config.slots < 1:
             raise UsageFault("must be at least 1", where="builders.slots", do="leave it out for one per processor")
-        settings = parse_settings(await _ask(["nix", "show-config", "--json"], context.environment))
-        await _ask(["nix", "store", "ping"], context.environment)
+        settings = (await probe(context.environment)).settings
         yield _builder(config, settings, context.environment)
 
 
@@ -62,20 +59,3 @@ def _builder(config: LocalBuilderConfig, settings: NixSettings, environment: Map
     if slots is None:
         slots = settings.max_jobs if settings.max_jobs > _NIX_DEFAULT_JOBS else len(os.sched_getaffinity(0))
     return LocalBuilder(name="local", systems=systems, features=features, slots=slots, environment=environment)
-
-
-async def _ask(command: list[str], environment: Mapping[str, str]) -> bytes:
-    config = "experimental-features = nix-command"
-    given = environment.get("NIX_CONFIG", "")
-    try:
-        done = await run(command, env={**environment, "NIX_CONFIG": f"{given}\nextra-{config}"})
-    except ProgramMissing as missing:
-        raise InfrastructureFault("Nix was not found", where="PATH", do="install Nix 2.8 or newer") from missing
-    if done.status != 0:
-        said = plain_text(done.stderr).strip().removeprefix("error: ") or f"exit status {done.status}"
-        raise InfrastructureFault(
-            f"Nix does not answer: {said}",
-            where=" ".join(command),
-            do="run that command: the store, or the daemon in front of it, must be reachable",
-        )
-    return done.stdout
