@@ -98,9 +98,9 @@ def test_marks_differ_so_that_nobody_can_imitate_them() -> None:
     assert one.rest() == ""
 
 
-def test_a_command_is_four_lines() -> None:
-    lines = ReplDialogue().command(7, "job.run 1").decode().splitlines()
-    assert lines[0] == "job.run 1"
-    assert "done 7" in lines[1]
-    assert lines[2] == ")"
-    assert "step 7" in lines[3]
+def test_a_command_is_four_short_lines() -> None:
+    dialogue = ReplDialogue()
+    assert dialogue.command(7, "run 1") == b"run 1\nd 7\n)\ns 7\n"
+    opening = dialogue.opening().decode().splitlines()
+    assert [line.partition(" = ")[0] for line in opening] == ["d", "s"]
+    assert all(dialogue.mark in line for line in opening)

@@ -8,13 +8,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import anyio
-
 from ekaci_core.nix.repl import Done, Record, ReplDialogue, ReplEvent
 from ekaci_core.process import Child, InputClosed, OutputStream, running
 
 _LINE_BYTES: Final = 256 * 1024 * 1024
-_END_SECONDS: Final = 2.0
 _COMMAND: Final = ("nix", "--extra-experimental-features", "nix-command flakes", "repl")
 
 
@@ -31,6 +28,10 @@ class Repl:
     def pid(self) -> int:
         """Number of the process."""
         return self._child.pid
+
+    async def begin(self) -> None:
+        """Teach it what commands need."""
+        await self._send(self.dialogue.opening())
 
     async def bind(self, name: str, expression: str) -> None:
         """Give a name to an expression; it is evaluated when it is first used."""
@@ -73,12 +74,6 @@ class Repl:
                 case _:
                     return records, "error: syntax error, unexpected end of file"
 
-    async def leave(self) -> None:
-        """Let it end by itself, for a moment."""
-        self._child.close_stdin()
-        with anyio.move_on_after(_END_SECONDS):
-            await self._child.wait()
-
     async def _send(self, data: bytes) -> None:
         try:
             await self._child.send(data)
@@ -112,7 +107,9 @@ async def repl(environment: Mapping[str, str], *, home: Path, cwd: Path | None =
     ) as child:
         assert child.stderr is not None  # noqa: S101 - it was asked for
         try:
-            yield Repl(child, child.stderr)
+            begun = Repl(child, child.stderr)
+            await begun.begin()
+            yield begun
         except Exception as raised:  # noqa: BLE001 - raised again below
             failure = raised
     if failure is not None:

@@ -26,10 +26,11 @@ from ekaci_core.model.evaluation import EvaluatedItem
 from ekaci_core.model.ids import AttrPath
 from ekaci_core.nix.eval_errors import Home
 from ekaci_core.nix.pins import pins
-from ekaci_core.nix.versions import Flavour, NixVersion, nix_missing
+from ekaci_core.nix.versions import Flavour, NixVersion, nix_missing, store_unreachable
 from ekaci_core.process import ProgramMissing, run
 
 _OLDEST: Final = (2, 8)
+_NOWHERE: Final = "/nix/store/" + "0" * 32 + "-probe"
 
 
 @attrs.frozen
@@ -92,22 +93,27 @@ class NixType:
 
     @asynccontextmanager
     async def open(self, config: NixConfig, context: PluginContext) -> AsyncIterator[NixEvaluator]:  # noqa: ARG002
-        """Ask Nix for its version.
+        """Ask Nix for its version and open its store.
 
         Raises:
-            EvaluatorUnavailable: there is no Nix, or it is too old.
+            EvaluatorUnavailable: there is no Nix, it is too old, or it cannot reach its store.
         """
         yield NixEvaluator(await nix_version(context.environment), context.environment)
 
 
 async def nix_version(environment: Mapping[str, str]) -> NixVersion:
-    """Return the version of the ``nix`` on PATH.
+    """Return the version of the ``nix`` on PATH, after it has opened its store.
+
+    Opening makes a store that does not exist yet; two processes that do so at once trip over each other.
 
     Raises:
-        EvaluatorUnavailable: there is none, or it is too old.
+        EvaluatorUnavailable: there is none, it is too old, or it cannot reach its store.
     """
     try:
         version = NixVersion.parse((await run(["nix", "--version"], env=environment)).text)
+        opened = await run(["nix-store", "--check-validity", "--print-invalid", _NOWHERE], env=environment)
+        if opened.status != 0:
+            raise store_unreachable(opened.stderr)
     except ProgramMissing:
         missing = nix_missing()
         raise EvaluatorUnavailable(missing.what, where=missing.where, do=missing.do) from None

@@ -5,6 +5,7 @@
 #   attrPath   names of the way from the expression to the job
 #   system     platform to evaluate for, or null
 #   metaKeys   keys of meta that are reported
+#   queries    what the files of queries begin with; number and ".json" follow
 # A report is a trace of the mark and a JSON list: number of the command, then what `run` below says.
 settings:
 let
@@ -32,6 +33,7 @@ let
     typeOf
     ;
   config = fromJSON settings;
+  read = number: fromJSON (builtins.readFile "${config.queries}${toString number}.json");
   report = content: trace (config.mark + toJSON content) null;
 
   # As `nix-build` does: functions with named arguments are called with what we have and their defaults.
@@ -116,16 +118,16 @@ in
   inherit root;
   # The job itself, as item 0; of a flake first the copy of its source that is evaluated.
   top =
-    text:
+    number:
     let
-      query = fromJSON text;
+      query = read number;
     in
     seq (if config.flake == null then null else report [ query.id 0 "source" flake.outPath ]) (examine query 0 root);
   # Attributes of one set, one after the other; what was reported is done even if a later one fails.
   run =
-    text:
+    number:
     let
-      query = fromJSON text;
+      query = read number;
       set = at query.prefix;
     in
     foldl' (index: name: seq (examine query index (call set.${name})) (index + 1)) 0 query.names;

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
+import json
 import os
 import signal
+import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -50,15 +52,35 @@ class Task:
     drv: list[Any] | None = None
 
 
+class Queries:
+    """Files that hold the long part of commands."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self.beginning = f"{folder}/"
+
+    def write(self, batch: Batch, number: int, *, recurse: bool) -> None:
+        """Write the query of a command."""
+        query = {
+            "id": number,
+            "prefix": batch.prefix,
+            "names": batch.names,
+            "mode": batch.mode.value,
+            "recurse": recurse or batch.top,
+        }
+        Path(f"{self.beginning}{number}.json").write_text(json.dumps(query))
+
+
 class Worker:
     """Evaluates batches in the order in which they were submitted."""
 
-    def __init__(self, process: Repl, request: EvaluationRequest) -> None:
+    def __init__(self, process: Repl, request: EvaluationRequest, queries: Queries) -> None:
         self.tasks: deque[Task] = deque()
         self.submitted = 0
         self.over_limit = False
         self.stopped: Stopped | None = None
         self._process = process
+        self._queries = queries
         self._request = request
         self._since = anyio.current_time()
         self._memory_read = 0.0
@@ -74,7 +96,8 @@ class Worker:
             self._since = anyio.current_time()
         self.submitted += 1
         self.tasks.append(Task(self.submitted, batch))
-        await self._process.send(self.submitted, "job." + _call(batch, self.submitted, recurse=recurse))
+        self._queries.write(batch, self.submitted, recurse=recurse)
+        await self._process.send(self.submitted, f"{_verb(batch)} {self.submitted}")
 
     async def receive(self) -> ReplEvent | None:
         """Wait for the next event of the first task; None when the process has ended."""
@@ -125,25 +148,20 @@ async def explain(request: EvaluationRequest, environment: Mapping[str, str], ba
     Raises:
         InfrastructureFault: it could not be started, or takes minutes.
     """
-    settings = nix_json(job_settings(request, mark=""))
-    expression = f"(import {nix_string(str(EXPRESSION))} {settings}).{_call(batch, 0, recurse=False)}"
-    argv = ["nix-instantiate", "--eval", "--expr", expression]
-    done = await run(argv, env=environment, cwd=request.root, timeout_seconds=_EXPLAIN_SECONDS)
-    return done.stderr
+    with tempfile.TemporaryDirectory(prefix="ekaci-explain-") as folder:
+        queries = Queries(Path(folder))
+        queries.write(batch, 0, recurse=False)
+        settings = nix_json(job_settings(request, mark="", queries=queries.beginning))
+        expression = f"(import {nix_string(str(EXPRESSION))} {settings}).{_verb(batch)} 0"
+        argv = ["nix-instantiate", "--eval", "--expr", expression]
+        return (await run(argv, env=environment, cwd=request.root, timeout_seconds=_EXPLAIN_SECONDS)).stderr
 
 
-def _call(batch: Batch, number: int, *, recurse: bool) -> str:
-    query = {
-        "id": number,
-        "prefix": batch.prefix,
-        "names": batch.names,
-        "mode": batch.mode.value,
-        "recurse": recurse or batch.top,
-    }
-    return f"{'top' if batch.top else 'run'} {nix_json(query)}"
+def _verb(batch: Batch) -> str:
+    return "top" if batch.top else "run"
 
 
-def job_settings(request: EvaluationRequest, *, mark: str) -> dict[str, Any]:
+def job_settings(request: EvaluationRequest, *, mark: str, queries: str) -> dict[str, Any]:
     """Return the settings of worker.nix for a job."""
     return {
         "mark": mark,
@@ -152,6 +170,7 @@ def job_settings(request: EvaluationRequest, *, mark: str) -> dict[str, Any]:
         "attrPath": AttrPath(request.attr_path or "").parts,
         "system": request.system,
         "metaKeys": META_KEYS,
+        "queries": queries,
     }
 
 
@@ -179,6 +198,9 @@ async def worker(
         InfrastructureFault: it could not be started.
     """
     async with repl(environment, home=home, cwd=request.root) as process:
-        settings = nix_json(job_settings(request, mark=process.dialogue.mark))
+        queries = Queries(home / f"worker-{process.pid}")
+        settings = nix_json(job_settings(request, mark=process.dialogue.mark, queries=queries.beginning))
         await process.bind("job", f"import {nix_string(str(EXPRESSION))} {settings}")
-        yield Worker(process, request), process.pid
+        for verb in ("top", "run"):
+            await process.bind(verb, f"job.{verb}")
+        yield Worker(process, request, queries), process.pid
