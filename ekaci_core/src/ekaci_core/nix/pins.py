@@ -8,6 +8,7 @@ no command does: its string has the derivations in its context, which makes them
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from ekaci_core.nix.repl import nix_string
 from ekaci_core.nix.repl_process import Repl, repl
 from ekaci_core.process import run
 
+_ERROR: Final = re.compile(r"^ *error: *(\S.*)", re.MULTILINE)
 _ROOT_SECONDS: Final = 300
 _HOLD: Final = (
     "file: report: let all = builtins.fromJSON (builtins.readFile file); in report "
@@ -90,9 +92,9 @@ async def pins(environment: Mapping[str, str], roots: Path, scratch: Path) -> As
 def _fault(what: str, text: str) -> InfrastructureFault:
     text = strip_colours(text)
     check_machine(text)
-    said = next((line for line in text.splitlines() if line.startswith("error:")), text.strip()[-200:])
+    said = _ERROR.findall(text)[-1:] or [text.strip()[-200:]]  # in front of it, a newer Nix prints a trace
     return InfrastructureFault(
-        f"{what}: {said.removeprefix('error:').strip()}",
+        f"{what}: {said[0]}",
         where="nix",
         do="make sure that the store can be written, and that no garbage collection runs during the first seconds",
     )

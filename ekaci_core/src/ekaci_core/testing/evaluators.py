@@ -16,109 +16,37 @@ Nothing is built. The expressions need nothing but Nix.
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import anyio
 import pytest
 
-from ekaci_core.api import EvaluationRequest, Evaluator, EvaluatorType
+from ekaci_core.api import EvaluatorType
 from ekaci_core.model.evaluation import (
     AttributeFault,
     EvaluatedAttribute,
-    EvaluatedItem,
     FaultKind,
     NullAttribute,
 )
 from ekaci_core.model.ids import AttrPath, System
 from ekaci_core.process import run
 from ekaci_core.testing.builders import plugin_context
-
-_PATIENCE_SECONDS: Final = 60
-_VARIABLE: Final = "EKACI_CONFORMANCE_TOKEN"
-# `mk` makes a derivation, `with_` one with more attributes beside those of `derivation`.
-_PRELUDE: Final = """
-let
-  mk = name: derivation { inherit name; system = "x86_64-linux"; builder = "/bin/sh"; };
-  with_ = name: more: mk name // more;
-  recurse = set: set // { recurseForDerivations = true; };
-in
-"""
-
-Items = dict[str | None, EvaluatedItem]
-
-
-class Laboratory:
-    """Writes expressions and evaluates them, and looks at the store behind the evaluator's back."""
-
-    def __init__(self, evaluator: Evaluator, folder: Path, environment: Mapping[str, str]) -> None:
-        self.evaluator = evaluator
-        self.root = folder / "checkout"
-        self.root.mkdir()
-        self.environment = environment
-        self._folder = folder
-        self._roots = 0
-
-    def write(self, name: str, text: str) -> None:
-        """Write a file of the checkout."""
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-    def request(self, **more: Any) -> EvaluationRequest:
-        """Make a request with gc roots of its own."""
-        self._roots += 1
-        roots = self._folder / f"roots-{self._roots}"
-        roots.mkdir()
-        return EvaluationRequest(**{"root": self.root, "file": "job.nix", "gc_roots": roots, **more})
-
-    async def evaluate(self, expression: str | None = None, **more: Any) -> Items:
-        """Evaluate ``expression``, or what was written before, and return the items by attribute."""
-        if expression is not None:
-            self.write("job.nix", _PRELUDE + expression)
-        items: Items = {}
-        with anyio.fail_after(_PATIENCE_SECONDS):
-            async with self.evaluator.evaluate(self.request(**more)) as batches:
-                async for batch in batches:
-                    for item in batch:
-                        assert item.attr is None or item.attr not in items, f"{item.attr} came twice"
-                        items[item.attr] = item
-        return items
-
-    async def query(self, *arguments: str) -> list[str]:
-        """Ask ``nix-store --query``."""
-        done = await run(["nix-store", "--query", *arguments], env=self.environment)
-        assert done.status == 0, done.stderr
-        return done.text.split("\n")
-
-    async def instantiate(self, attr: str) -> str:
-        """Return the derivation of an attribute as Nix itself makes it."""
-        done = await run(["nix-instantiate", str(self.root / "job.nix"), "-A", attr], env=self.environment)
-        assert done.status == 0, done.stderr
-        return done.text.split()[0].partition("!")[0]
-
-
-def package(items: Items, attr: str) -> EvaluatedAttribute:
-    """Return an item that must be a derivation."""
-    item = items[attr]
-    assert isinstance(item, EvaluatedAttribute), item
-    return item
-
-
-def packages(items: Items, *attrs: str) -> None:
-    """Check that items are derivations."""
-    for attr in attrs:
-        package(items, attr)
-
-
-def fault(items: Items, attr: str | None) -> AttributeFault:
-    """Return an item that must be a fault."""
-    item = items[attr]
-    assert isinstance(item, AttributeFault), item
-    return item
+from ekaci_core.testing.evaluator_laboratory import (
+    ENDLESS,
+    FLAKE,
+    MARK_VARIABLE,
+    PATIENCE_SECONDS,
+    PRELUDE,
+    Items,
+    Laboratory,
+    fault,
+    package,
+    packages,
+    processes_with,
+)
 
 
 class EvaluatorConformance:
@@ -151,10 +79,10 @@ class EvaluatorConformance:
         self, kind: EvaluatorType, configuration: Any, environment: Mapping[str, str], tmp_path: Path
     ) -> AsyncIterator[Laboratory]:
         """An open evaluator with a checkout to play with."""
-        marked = {**environment, _VARIABLE: uuid.uuid4().hex}
+        marked = {**environment, MARK_VARIABLE: uuid.uuid4().hex}
         async with kind.open(configuration, plugin_context(marked)) as evaluator:
             yield Laboratory(evaluator, tmp_path, marked)
-        assert not _processes_with(marked[_VARIABLE]), "a process outlived the evaluation"
+        assert not processes_with(marked[MARK_VARIABLE]), "a process outlived the evaluation"
 
     async def test_identity_names_it(self, lab: Laboratory) -> None:
         assert lab.evaluator.identity.strip()
@@ -341,7 +269,7 @@ class EvaluatorConformance:
 
     async def test_derivations_have_gc_roots_before_they_are_told(self, lab: Laboratory) -> None:
         mark = uuid.uuid4().hex
-        lab.write("job.nix", _PRELUDE + f'{{ a = mk "a-{mark}"; b = recurse {{ c = mk "c-{mark}"; }}; }}')
+        lab.write("job.nix", PRELUDE + f'{{ a = mk "a-{mark}"; b = recurse {{ c = mk "c-{mark}"; }}; }}')
         request = lab.request()
         seen = 0
         async with lab.evaluator.evaluate(request) as batches:
@@ -387,7 +315,7 @@ class EvaluatorConformance:
         assert {attr for attr, item in items.items() if isinstance(item, EvaluatedAttribute)} == {"a", "b", "c.d"}
 
     async def test_a_directory_and_a_way_into_it(self, lab: Laboratory) -> None:
-        lab.write("ci/default.nix", _PRELUDE + '{ jobs."x86.64".inner = { a = mk "a"; }; other = abort "no"; }')
+        lab.write("ci/default.nix", PRELUDE + '{ jobs."x86.64".inner = { a = mk "a"; }; other = abort "no"; }')
         items = await lab.evaluate(file="ci", attr_path='jobs."x86.64".inner')
         assert items.keys() == {"a"}
 
@@ -417,17 +345,7 @@ class EvaluatorConformance:
         assert package(await lab.evaluate('mk "alone"'), "").name == "alone"
 
     async def test_a_flake(self, lab: Laboratory) -> None:
-        lab.write(
-            "flake.nix",
-            """{ outputs = { self }: let
-                mk = name: derivation { inherit name; system = "x86_64-linux"; builder = "/bin/sh"; };
-              in {
-                packages.x86_64-linux = { default = mk "default"; bad = throw "bad"; };
-                packages.aarch64-linux.other = abort "not asked for";
-                checks.x86_64-linux.lint = mk "lint";
-                nixosConfigurations = abort "not looked at";
-              }; }""",
-        )
+        lab.write("flake.nix", FLAKE)
         for command in (["git", "init", "-q"], ["git", "add", "flake.nix"]):
             assert (await run(command, env=lab.environment, cwd=lab.root)).status == 0
         items = await lab.evaluate(file="flake.nix", flake=True, system=System("x86_64-linux"))
@@ -448,26 +366,26 @@ class EvaluatorConformance:
         assert len(one) == 303
 
     async def test_leaving_early_ends_everything(self, lab: Laboratory) -> None:
-        lab.write("job.nix", _PRELUDE + _ENDLESS)
-        with anyio.fail_after(_PATIENCE_SECONDS):
+        lab.write("job.nix", PRELUDE + ENDLESS)
+        with anyio.fail_after(PATIENCE_SECONDS):
             async with lab.evaluator.evaluate(lab.request(workers=2)):
                 await anyio.sleep(1)
-            assert not _processes_with(lab.environment[_VARIABLE])
+            assert not processes_with(lab.environment[MARK_VARIABLE])
 
     async def test_cancellation_ends_everything(self, lab: Laboratory) -> None:
-        lab.write("job.nix", _PRELUDE + _ENDLESS)
+        lab.write("job.nix", PRELUDE + ENDLESS)
         with anyio.move_on_after(1):
             await lab.evaluate(workers=2)
-        assert not _processes_with(lab.environment[_VARIABLE])
+        assert not processes_with(lab.environment[MARK_VARIABLE])
 
     async def test_an_error_of_the_caller_comes_back_as_it_is(self, lab: Laboratory) -> None:
-        lab.write("job.nix", _PRELUDE + '{ a = mk "a"; }')
+        lab.write("job.nix", PRELUDE + '{ a = mk "a"; }')
         with pytest.raises(LookupError, match="mine"):
             async with lab.evaluator.evaluate(lab.request()):
                 raise LookupError("mine")
 
     async def test_several_evaluations_at_once(self, lab: Laboratory) -> None:
-        lab.write("job.nix", _PRELUDE + '{ a = mk "a"; set = recurse { b = mk "b"; c = throw "c"; }; }')
+        lab.write("job.nix", PRELUDE + '{ a = mk "a"; set = recurse { b = mk "b"; c = throw "c"; }; }')
         found: list[Items] = []
 
         async def one() -> None:
@@ -478,22 +396,3 @@ class EvaluatorConformance:
                 group.start_soon(one)
         assert found[0] == found[1] == found[2]
         assert found[0].keys() >= {"a", "set.b", "set.c"}
-
-
-_ENDLESS: Final = """{
-  a = mk "a${toString (builtins.length (builtins.genericClosure { startSet = [ { key = 0; } ];
-    operator = { key }: builtins.genList (x: { key = builtins.bitAnd (x + key) 1023; }) 1000000; }))}";
-}"""
-
-
-def _processes_with(token: str) -> list[int]:
-    """Find processes whose environment holds the token."""
-    needle = f"{_VARIABLE}={token}".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if needle in (folder / "environ").read_bytes() and int(folder.name) != os.getpid():
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
