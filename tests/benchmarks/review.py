@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -65,15 +65,23 @@ def reviewed(options: argparse.Namespace, cache: Path, base: str, head: str) -> 
     process = subprocess.Popen(
         argv, env={**os.environ, "XDG_CACHE_HOME": str(cache)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    _, status, usage = os.wait4(process.pid, 0)
-    if os.waitstatus_to_exitcode(status) not in (0, 1, 4):
-        raise SystemExit(f"the review ended with {os.waitstatus_to_exitcode(status)}: {' '.join(argv)}")
-    return time.monotonic() - began, own_peak(usage)
+    peak = 0.0
+    while process.poll() is None:
+        peak = max(peak, own_peak(process.pid))
+        time.sleep(0.02)
+    if process.returncode not in (0, 1, 4):
+        raise SystemExit(f"the review ended with {process.returncode}: {' '.join(argv)}")
+    return time.monotonic() - began, peak
 
 
-def own_peak(usage: resource.struct_rusage) -> float:
-    """Return the peak of the process itself in MiB."""
-    return usage.ru_maxrss / 1024
+def own_peak(pid: int) -> float:
+    """Return the peak of the process itself in MiB; what the system counts at its end includes its children's."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def main() -> None:
