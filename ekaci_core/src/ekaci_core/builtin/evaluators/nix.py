@@ -33,6 +33,14 @@ _OLDEST: Final = (2, 8)
 _NOWHERE: Final = "/nix/store/" + "0" * 32 + "-probe"
 
 
+_MEMORY: Final = "/dev/shm"  # noqa: S108 - the directory made in it is private
+
+
+def _memory() -> str | None:
+    """Where files cost no disk access: on a disk, making one waits for the journal that Nix's database keeps busy."""
+    return _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) else None
+
+
 @attrs.frozen
 class NixConfig:
     """There is nothing to configure."""
@@ -64,7 +72,7 @@ class NixEvaluator:
 
     async def _run(self, request: EvaluationRequest, known: Collection[AttrPath], sink: ItemSink) -> None:
         environment = environment_for(self.environment, request)
-        with tempfile.TemporaryDirectory(prefix="ekaci-evaluation-", ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(prefix="ekaci-evaluation-", dir=_memory(), ignore_cleanup_errors=True) as folder:
             scratch = Path(folder)
             async with pins(environment, request.gc_roots, scratch) as keeper:
                 outbox = Outbox(keeper, sink)
