@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from ekaci_core.cli.failure import exit_with, only_fault, tell
+from ekaci_core.cli.failure import only_fault, tell, tell_defect
 from ekaci_core.model.errors import InfrastructureFault, UsageFault
 
 
@@ -13,11 +15,19 @@ def test_a_fault_says_where_what_and_what_to_do() -> None:
     assert tell(fault) == "ekaci: --base nowhere: no such ref\n  run git fetch"
 
 
-def test_the_status_is_the_faults(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        exit_with(InfrastructureFault("no space left", where="/cache"))
-    assert ended.value.code == 3
-    assert capsys.readouterr().err == "ekaci: /cache: no space left\n"
+def test_a_defect_is_told_in_a_line_and_kept_in_a_file() -> None:
+    with pytest.raises(ValueError, match="xyz") as raised:
+        int("xyz")
+    told = tell_defect(raised.value)
+
+    first, second = told.splitlines()
+    assert (
+        first
+        == "ekaci: a defect of EkaCI, not of the change: ValueError: invalid literal for int() with base 10: 'xyz'"
+    )
+    kept = Path(second.rpartition(" ")[2])
+    assert 'int("xyz")' in kept.read_text()
+    kept.unlink()
 
 
 def test_a_group_of_faults_is_told_by_its_first() -> None:

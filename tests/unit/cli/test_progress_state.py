@@ -95,7 +95,7 @@ def test_a_plain_display_tells_the_totals_now_and_then() -> None:
     assert written == []
     display.refresh(state, 10.0)
     display.refresh(state, 11.0)
-    assert written == ["head set: 0 attributes, 0/s, 0:10\n"]
+    assert written == ["head set: 0 attributes, 0/s, 0:10"]
 
 
 def test_durations_are_minutes_and_hours() -> None:

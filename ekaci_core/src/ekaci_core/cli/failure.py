@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from typing import NoReturn
+import tempfile
+import traceback
 
 from ekaci_core.model.errors import EkaciError
 
@@ -16,6 +16,18 @@ def tell(fault: EkaciError) -> str:
     return "\n".join(lines)
 
 
+def tell_defect(error: Exception) -> str:
+    """Return the text for a defect of the program, and keep its traceback in a file for whoever mends it."""
+    kept = "".join(traceback.format_exception(error))
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="ekaci-defect-", suffix=".txt", delete=False) as file:
+            file.write(kept)
+    except OSError:
+        return f"ekaci: a defect of EkaCI, not of the change\n{kept}"
+    said = traceback.format_exception_only(error)[-1].strip()
+    return f"ekaci: a defect of EkaCI, not of the change: {said}\n  please report it with {file.name}"
+
+
 def only_fault(group: BaseExceptionGroup[BaseException]) -> EkaciError | None:
     """Return the first fault of a group that holds nothing but faults: task groups wrap whatever passes through."""
     first: EkaciError | None = None
@@ -25,9 +37,3 @@ def only_fault(group: BaseExceptionGroup[BaseException]) -> EkaciError | None:
             return None
         first = first or fault
     return first
-
-
-def exit_with(fault: EkaciError) -> NoReturn:
-    """Print the fault to standard error and exit with its status."""
-    print(tell(fault), file=sys.stderr)
-    sys.exit(fault.exit_status)

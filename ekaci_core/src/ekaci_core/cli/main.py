@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
 
 import click
 
 import ekaci_core
-from ekaci_core.cli.failure import exit_with, only_fault
+from ekaci_core.cli.failure import only_fault, tell, tell_defect
 from ekaci_core.cli.plugins import plugins
 from ekaci_core.cli.review import review
-from ekaci_core.model.errors import EkaciError
+from ekaci_core.cli.streams import forgiving, say
+from ekaci_core.model.errors import EXIT_INFRASTRUCTURE, EkaciError
 from ekaci_core.telemetry import configure_logs
 
 
@@ -19,29 +19,37 @@ from ekaci_core.telemetry import configure_logs
 @click.version_option(ekaci_core.__version__, prog_name="ekaci")
 def ekaci() -> None:
     """Answer for a change to a Nix repository: should I merge this?"""
-    configure_logs(sys.stderr)
+    if sys.stderr is not None:
+        configure_logs(sys.stderr)
 
 
 ekaci.add_command(review)
 ekaci.add_command(plugins)
 
 
-def main() -> NoReturn:
-    """Run a command and end the process with its status; a fault is told in words, without a traceback."""
+def status() -> int:
+    """Run a command and return its exit status.
+
+    A fault is told in words. A defect of the program itself is told too, never as an answer about a change: its
+    traceback goes into a file.
+    """
+    forgiving(sys.stdout, sys.stderr)
     try:
-        status = ekaci.main(standalone_mode=False)
-    except EkaciError as fault:
-        exit_with(fault)
-    except BaseExceptionGroup as group:
-        inner = only_fault(group)
-        if inner is None:
-            raise
-        exit_with(inner)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        ended = ekaci.main(standalone_mode=False)
     except click.Abort:
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(141)  # whoever read our output has gone: as if SIGPIPE had ended us
-    sys.exit(status if isinstance(status, int) else 0)
+        return 130
+    except click.ClickException as error:
+        say(f"ekaci: {error.format_message()}\n  `ekaci --help` lists what there is")
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - the last resort: status 1 would mean "do not merge"
+        return _failed(error)
+    return ended if isinstance(ended, int) else 0
+
+
+def _failed(error: Exception) -> int:
+    fault = only_fault(error) if isinstance(error, BaseExceptionGroup) else error
+    if isinstance(fault, EkaciError):
+        say(tell(fault))
+        return fault.exit_status
+    say(tell_defect(error))
+    return EXIT_INFRASTRUCTURE

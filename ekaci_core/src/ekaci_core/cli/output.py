@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from pathlib import Path
 from typing import Final
 
 import click
 
-from ekaci_core.model.errors import InfrastructureFault
+from ekaci_core.cli.streams import write_out
+from ekaci_core.model.errors import InfrastructureFault, UsageFault
 from ekaci_core.model.report import Report
 from ekaci_core.reporting import (
     Tone,
@@ -54,16 +55,29 @@ def write_report(report: Report, form: str, output: Path | None, *, width: int |
         case _:
             text = render_text(report, width=None if output else width, style=style)
     if output is None:
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
-        sys.stdout.flush()
+        write_out(text)
         return
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
+        write_out(text)  # what took hours to find out is not to be lost
         raise InfrastructureFault(
-            f"cannot write the report: {error.strerror}", where=str(output), do="give another file with --output"
+            f"cannot write the report: {error.strerror}; it stands above", where=str(output), do="mend that"
         ) from error
-    click.echo(verdict_line(report.verdict, style=style))
+    write_out(verdict_line(report.verdict, style=style))
+
+
+def check_output(output: Path | None) -> None:
+    """See beforehand that the report can be written.
+
+    Raises:
+        UsageFault: its folder is missing or cannot be written, or it is a folder itself.
+    """
+    if output is None or output.is_char_device() or output.is_fifo():
+        return
+    target = output if output.exists() else output.parent
+    if output.is_dir() or not output.parent.is_dir() or not os.access(target, os.W_OK):
+        raise UsageFault("the report cannot be written there", where=str(output), do="give another file with --output")
 
 
 def coloured(text: str, tone: Tone) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 import structlog
 
+from ekaci_core.cli.streams import write_out
 from ekaci_core.registry import load_registry
 
 
@@ -20,10 +21,12 @@ def plugins() -> int:
         (each.name, f"{each.distribution} {each.version}", each.state.value, ", ".join(each.registers) or "-")
         for each in reports
     ]
+    lines = []
     for line, report in zip(_table(rows), (None, *reports), strict=True):
-        click.echo(line)
+        lines.append(line)
         if report is not None and report.reason:
-            click.echo(f"    {report.reason}")
+            lines.append(f"    {report.reason}")
+    write_out("\n".join(lines))
     return 0
 
 

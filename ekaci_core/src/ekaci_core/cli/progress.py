@@ -12,6 +12,7 @@ import anyio
 
 from ekaci_core.bus import Broadcast
 from ekaci_core.cli.progress_state import ProgressState, duration
+from ekaci_core.cli.streams import say
 from ekaci_core.model.event import ReviewEvent
 
 _EVERY_SECONDS = 10.0
@@ -43,7 +44,7 @@ class PlainDisplay:
 
     def line(self, text: str) -> None:
         """Write the line at once."""
-        self._write(text + "\n")
+        self._write(text)
 
     def refresh(self, state: ProgressState, now: float) -> None:
         """Write the totals, at most every ten seconds."""
@@ -74,14 +75,14 @@ def status_lines(state: ProgressState, now: float) -> list[str]:
 
 def display_for_terminal() -> Display:
     """Choose the display for standard error."""
-    if sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty():
         try:
             from ekaci_core.cli.live_display import LiveDisplay  # noqa: PLC0415 - rich comes with the extra `cli`
         except ImportError:
             pass
         else:
             return LiveDisplay()
-    return PlainDisplay(sys.stderr.write, now=time.monotonic())
+    return PlainDisplay(say, now=time.monotonic())
 
 
 @asynccontextmanager

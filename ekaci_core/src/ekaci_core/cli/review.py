@@ -11,9 +11,10 @@ import anyio
 import click
 
 from ekaci_core.bus import Broadcast
-from ekaci_core.cli.output import write_report
+from ekaci_core.cli.output import check_output, write_report
 from ekaci_core.cli.progress import display_for_terminal, shown
 from ekaci_core.cli.stopping import Stopped, stopping_on_signals
+from ekaci_core.cli.streams import say
 from ekaci_core.model.event import ReviewEvent
 from ekaci_core.model.ids import System
 from ekaci_core.model.report import Report
@@ -58,17 +59,18 @@ def review(*, form: str, output: Path | None, jobs_at_once: int | None, system: 
         eval_memory_mib=asked.pop("eval_memory"),  # type: ignore[arg-type]  # click checked it
         **asked,  # type: ignore[arg-type]  # click's names are the fields' names
     )
+    check_output(output)
     try:
         report = anyio.run(_reviewed, options)
     except Stopped as stopped:
-        click.echo("Stopped. What is known is kept; the next review continues from there.", err=True)
+        say("Stopped. What is known is kept; the next review continues from there.")
         return stopped.exit_status
     write_report(report, form, output, width=shutil.get_terminal_size((100, 24)).columns, colour=_colour(output))
     return report.verdict.exit_status
 
 
 def _colour(output: Path | None) -> bool:
-    return output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return output is None and sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 async def _reviewed(options: ReviewOptions) -> Report:

@@ -268,7 +268,10 @@ def _directory(path: Path) -> Path:
     if not path.is_dir():
         what = "not a directory" if path.exists() else "no such directory"
         raise UsageFault(what, where=str(path), do="name a directory inside a git repository")
-    return path.absolute()
+    try:
+        return path.absolute()
+    except FileNotFoundError:
+        raise UsageFault("the current directory has been deleted", do="change to one that is there") from None
 
 
 def _entry(record: str) -> TreeEntry:
