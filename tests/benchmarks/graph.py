@@ -19,10 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ekaci_core.graph.dag import Dag, nodes_of
-from ekaci_core.graph.failure import blocked_by
 from ekaci_core.graph.impact import strict_dependents
-from ekaci_core.graph.priority import critical_paths
-from ekaci_core.graph.readiness import Readiness
 
 T = TypeVar("T")
 Rows = list[tuple[int, list[int]]]
@@ -55,15 +52,6 @@ def measured(name: str, step: Callable[[], T]) -> T:
     return result
 
 
-def build_all(dag: Dag) -> int:
-    """Complete every node in the order in which they become ready."""
-    readiness = Readiness(dag, range(len(dag)))
-    ready = readiness.ready()
-    for node in ready:
-        ready.extend(readiness.completed(node))
-    return len(ready)
-
-
 def main() -> None:
     rows = load(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1)
     packed = [(key, struct.pack(f"<{len(inputs)}I", *inputs)) for key, inputs in rows]
@@ -75,12 +63,6 @@ def main() -> None:
     some = min(range(len(dag)), key=lambda node: abs(counts[node] - 800))
     changed = list(nodes_of(dag.dependents_closure([some])))
     measured(f"dependents of {len(changed)} derivations", lambda: strict_dependents(dag, changed))
-    measured("critical paths", lambda: critical_paths(dag))
-    assert measured("readiness of all, one after the other", lambda: build_all(dag)) == len(dag)
-    most = max(range(len(dag)), key=counts.__getitem__)
-    assert (
-        len(measured("what the worst failure blocks", lambda: blocked_by(dag, [most], range(len(dag))))) == counts[most]
-    )
 
 
 if __name__ == "__main__":

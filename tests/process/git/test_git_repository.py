@@ -216,17 +216,6 @@ async def test_a_working_tree_without_a_commit(make_repository: Callable[..., An
         await repository.working_tree_revision()
 
 
-async def test_changed_files_are_exact_names(bench: Any) -> None:
-    repository = await open_repository(bench.top)
-    base = await repository.resolve("HEAD")
-    bench.write("with space/ünïcode\n.nix", "1")
-    bench.git("mv", "file", "renamed")
-    bench.commit("third")
-    head = await repository.resolve("HEAD")
-    assert await repository.changed_files(base, head) == ("file", "renamed", "third", "with space/ünïcode\n.nix")
-    assert await repository.changed_files(head, head) == ()
-
-
 async def test_files_are_read_by_revision(bench: Any) -> None:
     bench.write("dir/empty", "")
     bench.write("large", "x" * (FILE_LIMIT + 1))

@@ -169,13 +169,6 @@ class Repository:
         made = await git.ask("commit-tree", revision.tree, "-p", revision.commit, "-m", "uncommitted changes")
         return CommitSha.parse(made.text)
 
-    async def changed_files(self, base: Revision, head: Revision) -> tuple[str, ...]:
-        """List the paths that differ, sorted, renames as two; names that are not UTF-8 carry surrogates."""
-        answer = await self.git.ask(
-            "diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", base.tree, head.tree
-        )
-        return tuple(sorted(answer.records))
-
     async def names_at_root(self, revision: Revision) -> frozenset[str]:
         """Name the files at the root of a revision, symlinks included, directories not."""
         answer = await self.git.ask("ls-tree", "-z", "--full-tree", revision.tree)

@@ -44,11 +44,6 @@ class Digest:
     fixed_errors: tuple[JobFault, ...]
     failures_of: Mapping[AttrPath, tuple[Failure, ...]]
 
-    @property
-    def has_changes(self) -> bool:
-        """Whether there is anything for a table of packages."""
-        return any((self.added, self.removed, self.bumped, self.renamed, self.licences, self.maintainers))
-
 
 def digest(report: Report) -> Digest:
     """Sort a report into its sections, each in the order of the report."""
