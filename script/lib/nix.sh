@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Nix and git for scripts, without touching /etc. Sourced, never run; needs say.sh.
 
-# ekaci_nix: make sure of git and of a Nix that reaches its store, and configure it for this process alone.
+# ekaci_nix shared|or-private: make sure of git and of a Nix that reaches its store, and configure it for this process alone.
+# With `or-private` somebody who may not write the machine's store, nor ask a daemon to, gets one below the cache.
 ekaci_nix() {
   _on_path git git || give_up "no git on PATH" "On Debian or Ubuntu: sudo apt-get install git"
   _find_nix
@@ -15,9 +16,20 @@ ekaci_nix() {
   fi
   _configure_nix
   local answer
-  answer=$(nix-instantiate --eval --expr '1 + 1' 2>&1) ||
+  answer=$(_nix_answers) || { [ "${1:-}" = or-private ] && _use_private_store && answer=$(_nix_answers); } ||
     give_up "Nix does not work here: ${answer##*$'\n'}" \
       "As a user without a daemon Nix cannot write its store: start nix-daemon and join its group, or run this as root."
+}
+
+_nix_answers() { nix-instantiate --eval --expr '1 + 1' 2>&1; }
+
+# Nix needs neither root nor a daemon for a store in another place; it only shares nothing with others there.
+_use_private_store() {
+  local place=${XDG_CACHE_HOME:-$HOME/.cache}/ekaci-nix
+  say "using a Nix store of its own: $place"
+  unset NIX_REMOTE
+  export NIX_STORE_DIR=$place/store NIX_STATE_DIR=$place/var NIX_LOG_DIR=$place/log
+  NIX_CONFIG+=$'\nsandbox = false\nbuild-users-group ='
 }
 
 _nix_there() { command -v nix >/dev/null && command -v nix-store >/dev/null; }

@@ -39,9 +39,9 @@ class Machine:
         env = {"PATH": str(self.bin), "HOME": str(self.checkout.parent)} | environment
         return subprocess.run(argv, cwd=self.checkout, env=env, capture_output=True, text=True, check=False)
 
-    def nix(self, **environment: str) -> subprocess.CompletedProcess[str]:
+    def nix(self, store: str = "shared", **environment: str) -> subprocess.CompletedProcess[str]:
         """Call the function that makes sure of Nix, and show the configuration it leaves."""
-        script = '. script/lib/say.sh; . script/lib/nix.sh; ekaci_nix; printf "%s" "$NIX_CONFIG"'
+        script = f'. script/lib/say.sh; . script/lib/nix.sh; ekaci_nix {store}; printf "%s" "$NIX_CONFIG"'
         return self.run("bash", "-euc", script, **environment)
 
 
@@ -137,3 +137,18 @@ def test_a_nix_that_cannot_reach_its_store_says_so(machine: Machine) -> None:
     assert done.returncode == 3
     assert "Nix does not work here: error: cannot connect to socket" in done.stderr
     assert "start nix-daemon" in done.stderr
+
+
+def test_who_may_not_write_the_store_gets_one_for_the_demonstration(machine: Machine) -> None:
+    working_nix(machine)
+    machine.install(
+        "nix-instantiate",
+        'case "${NIX_STORE_DIR:-}" in */ekaci-nix/store) ;; *) echo "error: denied" >&2; exit 1;; esac',
+    )
+    assert machine.nix().returncode == 3
+
+    done = machine.nix("or-private")
+
+    assert done.returncode == 0, done.stderr
+    assert "using a Nix store of its own" in done.stderr
+    assert done.stdout.splitlines()[-2:] == ["sandbox = false", "build-users-group ="]

@@ -14,6 +14,7 @@ from typing import Final, Self
 import attrs
 
 from ekaci_core.model.errors import InfrastructureFault
+from ekaci_core.model.ids import STORE_DIR
 from ekaci_core.nix.settings import NixSettings, parse_settings
 from ekaci_core.process import Completed, ProgramMissing, run
 
@@ -23,7 +24,7 @@ OLDEST: Final = (2, 8)
 _VERSION: Final = re.compile(
     r"nix\S* \((?P<name>[^)]*)\) (?P<text>(?P<major>\d+)\.(?P<minor>\d+)(?:\.(?P<patch>\d+))?\S*)"
 )
-_NOWHERE: Final = "/nix/store/" + "0" * 32 + "-probe"
+_NOWHERE: Final = "0" * 32 + "-probe"
 _PROBE_SECONDS: Final = 30
 
 
@@ -114,19 +115,27 @@ async def probe(environment: Mapping[str, str]) -> Nix:
         version = NixVersion.parse((await _ask(["nix", "--version"], environment)).text)
         _check_age(version)
         settings = await _settings(version, environment)
-        opened = await run(
-            ["nix-store", "--check-validity", "--print-invalid", _NOWHERE],
-            env=environment,
-            timeout_seconds=_PROBE_SECONDS,
-        )
+        await reach_store(environment)
     except ProgramMissing as missing:
         raise nix_missing(missing.program) from None
-    if opened.status != 0:
-        raise store_unreachable(opened.stderr)
     access = store_access(settings.store, state_is_writable=os.access(_state_directory(environment), os.R_OK | os.W_OK))
     if access is Access.DIRECT and os.geteuid() == 0:
         check_build_users(settings, _members(settings.build_users_group))
     return Nix(Path(program), version, access, settings)
+
+
+async def reach_store(environment: Mapping[str, str]) -> None:
+    """Open the Nix store, which makes one that does not exist yet.
+
+    Raises:
+        ProgramMissing: there is no ``nix-store``.
+        InfrastructureFault: the store cannot be opened; the message says why and what to do.
+    """
+    folder = environment.get("NIX_STORE_DIR") or STORE_DIR
+    argv = ["nix-store", "--check-validity", "--print-invalid", f"{folder}/{_NOWHERE}"]
+    opened = await run(argv, env=environment, timeout_seconds=_PROBE_SECONDS)
+    if opened.status != 0:
+        raise store_unreachable(opened.stderr)
 
 
 def nix_missing(program: str = "nix") -> InfrastructureFault:

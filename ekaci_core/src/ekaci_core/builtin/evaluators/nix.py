@@ -26,11 +26,10 @@ from ekaci_core.model.evaluation import EvaluatedItem
 from ekaci_core.model.ids import AttrPath
 from ekaci_core.nix.eval_errors import Home
 from ekaci_core.nix.pins import pins
-from ekaci_core.nix.versions import Flavour, NixVersion, nix_missing, store_unreachable
+from ekaci_core.nix.versions import Flavour, NixVersion, nix_missing, reach_store
 from ekaci_core.process import ProgramMissing, run
 
 _OLDEST: Final = (2, 8)
-_NOWHERE: Final = "/nix/store/" + "0" * 32 + "-probe"
 
 
 _MEMORY: Final = "/dev/shm"  # noqa: S108 - the directory made in it is private
@@ -72,7 +71,8 @@ class NixEvaluator:
 
     async def _run(self, request: EvaluationRequest, known: Collection[AttrPath], sink: ItemSink) -> None:
         environment = environment_for(self.environment, request)
-        with tempfile.TemporaryDirectory(prefix="ekaci-evaluation-", dir=_memory(), ignore_cleanup_errors=True) as folder:
+        place = tempfile.TemporaryDirectory(prefix="ekaci-evaluation-", dir=_memory(), ignore_cleanup_errors=True)
+        with place as folder:
             scratch = Path(folder)
             async with pins(environment, request.gc_roots, scratch) as keeper:
                 outbox = Outbox(keeper, sink)
@@ -119,9 +119,7 @@ async def nix_version(environment: Mapping[str, str]) -> NixVersion:
     """
     try:
         version = NixVersion.parse((await run(["nix", "--version"], env=environment)).text)
-        opened = await run(["nix-store", "--check-validity", "--print-invalid", _NOWHERE], env=environment)
-        if opened.status != 0:
-            raise store_unreachable(opened.stderr)
+        await reach_store(environment)
     except ProgramMissing:
         missing = nix_missing()
         raise EvaluatorUnavailable(missing.what, where=missing.where, do=missing.do) from None
