@@ -60,6 +60,17 @@ class TestLocalBuilder(BuilderConformance):
         assert "no space left" in outcome.reason
         await workshop.until_gone(sample.mark)
 
+    async def test_a_disk_without_room_for_the_log_ends_the_build_at_once(
+        self, builder: LocalBuilder, workshop: Workshop
+    ) -> None:
+        sample = await workshop.derivation("while :; do echo a line of some length; done")
+        began_at = anyio.current_time()
+        outcome = await builder.build(workshop.request(sample, log=Path("/dev/full")))
+        assert isinstance(outcome, BuildInterrupted)
+        assert outcome.infrastructure
+        assert anyio.current_time() - began_at < 15, "it was stuck until it was killed"
+        await workshop.until_gone(sample.mark)
+
     async def test_a_build_that_waits_for_another_is_not_taken_for_stuck(
         self, builder: LocalBuilder, workshop: Workshop
     ) -> None:

@@ -7,12 +7,15 @@ import sys
 import textwrap
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.process import (
+    Child,
     ChildTimedOut,
     Completed,
     InputClosed,
@@ -273,3 +276,75 @@ def test_a_killed_parent_takes_its_child_along(env: dict[str, str]) -> None:
         assert alive(child)
         parent.kill()
     anyio.run(until_gone, child)
+
+
+STUCK = """
+    import os, signal, sys
+
+    def leave(*_):
+        os.write({stream}, b"x" * 4_000_000)  # more than any pipe holds
+        os._exit(7)
+
+    signal.signal(signal.SIGTERM, leave)
+    os.write(1, b"ready\\n")
+    while True:
+        os.write({stream}, b"x" * 100_000)
+"""
+
+
+def stuck(stream: int) -> list[str]:
+    """Return a program that writes without end, and much more when it is told to go."""
+    return [sys.executable, "-c", textwrap.dedent(STUCK).format(stream=stream)]
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+@pytest.mark.parametrize("stderr", ["tail", "pipe", "merge"])
+async def test_one_that_is_stuck_in_writing_can_say_goodbye(
+    env: dict[str, str], stream: int, stderr: Literal["tail", "pipe", "merge"]
+) -> None:
+    async with running(stuck(stream), env=env, stderr=stderr, grace_seconds=60) as child:
+        assert (await anext(child.stdout.chunks())).startswith(b"ready")
+    assert child.status == 7, "it was killed in the middle"
+
+
+@pytest.mark.parametrize("stderr", ["tail", "pipe", "merge"])
+async def test_cancelled_too_it_can_say_goodbye(env: dict[str, str], stderr: Literal["tail", "pipe", "merge"]) -> None:
+    children: list[Child] = []
+    ready = anyio.Event()
+
+    async def body() -> None:
+        async with running(stuck(2), env=env, stderr=stderr, grace_seconds=60) as child:
+            children.append(child)
+            assert (await anext(child.stdout.chunks())).startswith(b"ready")
+            ready.set()
+            await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(body)
+        await ready.wait()
+        tasks.cancel_scope.cancel()
+    assert children[0].status == 7
+
+
+async def test_one_that_wrote_too_much_can_say_goodbye(env: dict[str, str]) -> None:
+    async with running(stuck(1), env=env, max_output_bytes=1000, grace_seconds=60) as child:
+        with pytest.raises(OutputTooLarge):
+            [chunk async for chunk in child.stdout.chunks()]
+    assert child.status == 7
+
+
+async def test_whoever_still_reads_is_left_alone(env: dict[str, str]) -> None:
+    read: list[bytes] = []
+
+    async def reading(child: Child) -> None:
+        read.extend([chunk async for chunk in child.stdout.chunks()])
+
+    async with anyio.create_task_group() as tasks:
+        script = "trap 'echo bye; exit 7' TERM; echo ready >&2; while :; do sleep 0.05; done"
+        async with running(["sh", "-c", script], env=env, stderr="pipe", grace_seconds=60) as child:
+            tasks.start_soon(reading, child)
+            assert child.stderr is not None
+            await anext(child.stderr.chunks())
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+    assert b"bye\n" in read

@@ -53,6 +53,11 @@ class OutputStream:
             for line in batch:
                 yield line
 
+    async def discard(self) -> None:
+        """Read what still comes and drop it, unless somebody is reading, so that no writer is stuck."""
+        while self._receiving is None and await self._read():
+            pass
+
     def writer_exited(self) -> None:
         """Note that the child has gone, so that others who hold the pipe open are not waited for."""
         self._writer_gone = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Literal
@@ -46,6 +46,7 @@ class Child:
         self._drained = anyio.Event()
         self._tail = bytearray()
         self._watching = anyio.CancelScope(shield=True)
+        self._draining = anyio.CancelScope(shield=True)
 
     @property
     def status(self) -> int | None:
@@ -116,34 +117,46 @@ class Child:
             self.close_stdin()
 
     async def drain_stderr(self) -> None:
-        """Read stderr to its end and keep the tail."""
+        """Read stderr to its end and keep the tail, also while we are being cancelled, until `stop` is done."""
         assert self.stderr is not None  # noqa: S101 - asked for only where it is piped
         try:
-            async for chunk in self.stderr.chunks():
-                self._tail += chunk
-                if len(self._tail) > 2 * STDERR_TAIL_BYTES:
-                    del self._tail[:-STDERR_TAIL_BYTES]
+            with self._draining:
+                async for chunk in self.stderr.chunks():
+                    self._tail += chunk
+                    if len(self._tail) > 2 * STDERR_TAIL_BYTES:
+                        del self._tail[:-STDERR_TAIL_BYTES]
         finally:
             self._drained.set()
 
-    async def stop(self, grace_seconds: float) -> None:
-        """End the whole group, politely first, and reap the program; cancellation waits until that is done."""
+    async def stop(self, grace_seconds: float, unread: Iterable[OutputStream]) -> None:
+        """End the whole group, politely first, and reap the program; cancellation waits until that is done.
+
+        Meanwhile what comes on the ``unread`` streams is dropped: a program that is stuck in writing does not end.
+        """
         with anyio.CancelScope(shield=True):
-            # Nix gives every builder a session of its own; a polite end ends them too, a forced one must see to it.
-            sessions: dict[int, int | None] = {}
-            if self._status is None:
-                sessions = sessions_below(self.pid, process_table())
-                self.signal_group(signal.SIGTERM)
-                with anyio.move_on_after(grace_seconds):
-                    await self._exited.wait()
-            if self._status is None:
-                sessions |= sessions_below(self.pid, process_table())
-            self.signal_group(signal.SIGKILL)
-            kill_sessions(sessions)
-            with anyio.move_on_after(_KILL_PATIENCE_SECONDS):
-                await self._exited.wait()
+            async with anyio.create_task_group() as discarding:
+                for stream in unread:
+                    discarding.start_soon(stream.discard)
+                await self._end(grace_seconds)
+                discarding.cancel_scope.cancel()
         self._watching.cancel()
+        self._draining.cancel()
         self._process.poll()
+
+    async def _end(self, grace_seconds: float) -> None:
+        # Nix gives every builder a session of its own; a polite end ends them too, a forced one must see to it.
+        sessions: dict[int, int | None] = {}
+        if self._status is None:
+            sessions = sessions_below(self.pid, process_table())
+            self.signal_group(signal.SIGTERM)
+            with anyio.move_on_after(grace_seconds):
+                await self._exited.wait()
+        if self._status is None:
+            sessions |= sessions_below(self.pid, process_table())
+        self.signal_group(signal.SIGKILL)
+        kill_sessions(sessions)
+        with anyio.move_on_after(_KILL_PATIENCE_SECONDS):
+            await self._exited.wait()
 
     def close(self) -> None:
         """Close our ends of the pipes."""
@@ -198,7 +211,7 @@ async def running(
 
     Leaving, also by an exception or cancellation, sends SIGTERM to its process group, waits ``grace_seconds``, sends
     SIGKILL to what is left, sessions that its descendants opened included, and reaps it. Who wants it to finish
-    reads to the end and awaits `Child.wait` first.
+    reads to the end and awaits `Child.wait` first. What it writes while it is being stopped is read and dropped.
 
     Args:
         argv: the program, looked up on the PATH of ``env``, and its arguments.
@@ -243,7 +256,7 @@ async def running(
                 except Exception as raised:  # noqa: BLE001 - carried around the task group, which would wrap it
                     failure = raised
                 finally:
-                    await child.stop(grace_seconds)
+                    await child.stop(grace_seconds, _unread(child, stderr))
                     tasks.cancel_scope.cancel()
         finally:
             child.close()
@@ -251,6 +264,10 @@ async def running(
         raise failure
     if scope.cancelled_caught and timeout_seconds is not None:
         raise ChildTimedOut(argv[0], timeout_seconds)
+
+
+def _unread(child: Child, stderr: str) -> list[OutputStream]:
+    return [child.stdout] if child.stderr is None or stderr == "tail" else [child.stdout, child.stderr]
 
 
 @attrs.frozen

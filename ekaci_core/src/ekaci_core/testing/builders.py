@@ -46,6 +46,7 @@ from ekaci_core.process.running import run
 
 _PATIENCE_SECONDS: Final = 30
 _WRONG_HASH: Final = "sha256-" + "A" * 43 + "="
+_STOPPED_SECONDS: Final = 15  # not a measure of speed: a build that is stuck takes twice as long, or for ever
 _BUSY: Final = "while :; do :; done"  # a sandboxed shell has no sleep
 _FORGED: Final = '@nix {"action":"msg","level":0,"msg":"error: writing to file: No space left on device"}'
 
@@ -268,6 +269,26 @@ class BuilderConformance:
             tasks.cancel_scope.cancel()
         await workshop.until_gone(sample.mark)
         assert not await workshop.is_valid(sample.output.path)
+
+    async def test_cancellation_ends_one_that_writes_without_end(self, builder: Builder, workshop: Workshop) -> None:
+        sample = await workshop.derivation("while :; do echo a line of some length; done")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(builder.build, workshop.request(sample))
+            await workshop.until_started(sample.mark)
+            await anyio.sleep(0.5)  # all pipes are full
+            stopped_at = anyio.current_time()
+            tasks.cancel_scope.cancel()
+        assert anyio.current_time() - stopped_at < _STOPPED_SECONDS
+        await workshop.until_gone(sample.mark)
+
+    async def test_a_deadline_ends_one_that_writes_without_end(self, builder: Builder, workshop: Workshop) -> None:
+        sample = await workshop.derivation("while :; do echo a line of some length; done")
+        began_at = anyio.current_time()
+        outcome = await builder.build(workshop.request(sample, max_duration_seconds=1))
+        assert isinstance(outcome, BuildInterrupted)
+        assert outcome.kind is BuildState.TIMEOUT
+        assert anyio.current_time() - began_at < _STOPPED_SECONDS
+        await workshop.until_gone(sample.mark)
 
     async def test_it_can_be_built_after_a_cancellation(self, builder: Builder, workshop: Workshop) -> None:
         sample = await workshop.derivation(f"echo begun; {_BUSY}")
