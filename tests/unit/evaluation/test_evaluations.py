@@ -98,6 +98,17 @@ async def test_a_known_evaluation_is_not_made_again(desk: Desk, files: Derivatio
     assert not (await desk.evaluate(evaluator, key("other"))).cached
 
 
+async def test_it_is_made_anew_where_that_is_wanted(desk: Desk, files: DerivationFiles) -> None:
+    evaluator = ScriptedEvaluator([[files.attribute("a")]])
+    first = await desk.evaluate(evaluator)
+    async with desk.service(evaluator) as service:
+        second = await service.evaluate(key(), ReviewSide.HEAD, request, anew=True)
+    assert (first.cached, second.cached) == (False, False)
+    assert second.record.id != first.record.id
+    third = await desk.evaluate(evaluator)
+    assert (third.cached, third.record.id) == (True, second.record.id)
+
+
 async def test_what_goes_on_is_told(desk: Desk, files: DerivationFiles) -> None:
     evaluator = ScriptedEvaluator([[files.attribute("a", files.add("lib"))], [ERROR]])
     with desk.events.listening() as listener:

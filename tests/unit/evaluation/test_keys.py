@@ -41,6 +41,8 @@ def test_a_key_names_what_was_evaluated() -> None:
         {"system": System("x86_64-linux")},
         {"attr_globs": ["a*"]},
         {"nix_path": ["nixpkgs=/nix/store/x"]},
+        {"settings": "others"},
+        {"person": "somebody else"},
     ],
     ids=lambda other: next(iter(other)),
 )
@@ -70,6 +72,14 @@ def test_an_entry_stands_for_where_it_leads() -> None:
 
     entries = resolved_nix_path(["nixpkgs=/channels/nixpkgs", "/channels/nixpkgs"], resolve=resolve)
     assert entries == ("nixpkgs=/nix/store/abc-nixpkgs/nixpkgs", "/nix/store/abc-nixpkgs/nixpkgs")
+
+
+def test_an_entry_that_is_not_there_is_the_same_until_it_is(tmp_path: Path) -> None:
+    entry = f"nixpkgs={tmp_path}/channel"
+    assert resolved_nix_path([entry]) == resolved_nix_path([entry])
+    before = resolved_nix_path([entry])
+    (tmp_path / "channel").mkdir()
+    assert resolved_nix_path([entry]) != before
 
 
 @pytest.mark.parametrize("entry", ["nixpkgs={here}", "{here}", "nixpkgs=https://example.org/n.tar.gz", "flake:nixpkgs"])

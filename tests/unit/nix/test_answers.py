@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import attrs
 import pytest
 
 from ekaci_core.model.errors import InfrastructureFault
@@ -174,7 +176,8 @@ def test_settings_of_each_version(recording: Path) -> None:
     settings = parse_settings((recording / "show-config.json").read_bytes())
     levels = ("v1", "v2", "v3") if recording.name == "2.8.0" else ("v1", "v2", "v3", "v4")
     more = frozenset() if recording.name == "2.8.0" else frozenset({"uid-range"})
-    assert settings == NixSettings(
+    assert settings.evaluation
+    assert attrs.evolve(settings, evaluation="", nix_path=()) == NixSettings(
         system=System("x86_64-linux"),
         extra_platforms=(System("i686-linux"), *(System(f"x86_64-{level}-linux") for level in levels)),
         system_features=frozenset({"kvm", "benchmark", "nixos-test", "big-parallel"}) | more,
@@ -185,12 +188,31 @@ def test_settings_of_each_version(recording: Path) -> None:
     assert settings.systems == {settings.system, *settings.extra_platforms}
 
 
+def evaluation_settings(**values: object) -> str:
+    given = {"system": "x86_64-linux"} | {name.replace("_", "-"): value for name, value in values.items()}
+    return parse_settings(json.dumps({name: {"value": value} for name, value in given.items()})).evaluation
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"experimental_features": [3]}, {"restrict_eval": True}, {"allow_import_from_derivation": False}, {"new_one": 1}],
+    ids=str,
+)
+def test_settings_that_may_change_an_evaluation_are_told_apart(setting: dict[str, object]) -> None:
+    assert evaluation_settings(**setting) != evaluation_settings()
+    assert evaluation_settings(**setting) == evaluation_settings(**setting)
+
+
+def test_settings_of_building_and_logs_do_not_change_an_evaluation() -> None:
+    assert evaluation_settings(cores=2, max_jobs=8, access_tokens={"a": "b"}, nix_path=["x"]) == evaluation_settings()
+
+
 def test_settings_that_are_missing_or_odd_keep_their_defaults() -> None:
     text = """{"system": {"value": "riscv64-linux"}, "max-jobs": {"value": "auto"}, "cores": {"value": true},
         "system-features": {"value": null}, "sandbox": {"value": "relaxed"}, "store": {"value": ""},
         "extra-platforms": {"value": ["riscv64-linux", 3]}, "substituters": {"value": ["https://cache.example.org"]},
         "auto-allocate-uids": {"value": true}, "build-users-group": {"value": "builders"}, "note": 3}"""
-    assert parse_settings(text) == NixSettings(
+    assert attrs.evolve(parse_settings(text), evaluation="") == NixSettings(
         system=System("riscv64-linux"),
         sandbox="relaxed",
         substituters=("https://cache.example.org",),

@@ -18,7 +18,7 @@ from ekaci_core.cli.streams import say
 from ekaci_core.model.event import ReviewEvent
 from ekaci_core.model.ids import System
 from ekaci_core.model.report import Report
-from ekaci_core.server.options import ReviewOptions
+from ekaci_core.server.options import EVAL_TIMEOUT_SECONDS, ReviewOptions
 from ekaci_core.server.review import review as run_review
 
 _POSITIVE = click.IntRange(min=1)
@@ -40,6 +40,15 @@ _POSITIVE = click.IntRange(min=1)
 @click.option("--eval-workers", type=_POSITIVE, metavar="N", help="Evaluator processes  [default: by CPU and memory].")
 @click.option("--eval-memory", type=_POSITIVE, metavar="MIB", help="Memory limit of one evaluator process.")
 @click.option(
+    "--eval-timeout",
+    type=click.IntRange(min=0),
+    default=EVAL_TIMEOUT_SECONDS,
+    metavar="SECONDS",
+    show_default=True,
+    help="Longest time for one attribute; 0 is no limit.",
+)
+@click.option("--fresh", is_flag=True, help="Evaluate both sides again, whatever is known.")
+@click.option(
     "--evaluator", default="auto", metavar="NAME", show_default=True, help="auto, nix-eval-jobs, nix or a plugin's."
 )
 @click.option("--format", "form", type=click.Choice(["text", "markdown", "json", "junit"]), default="text")
@@ -57,6 +66,7 @@ def review(*, form: str, output: Path | None, jobs_at_once: int | None, system: 
         build_slots=jobs_at_once,
         system=None if system is None else System.parse(system),
         eval_memory_mib=asked.pop("eval_memory"),  # type: ignore[arg-type]  # click checked it
+        eval_timeout_seconds=asked.pop("eval_timeout") or None,  # type: ignore[arg-type]
         **asked,  # type: ignore[arg-type]  # click's names are the fields' names
     )
     check_output(output)

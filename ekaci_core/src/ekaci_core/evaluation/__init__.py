@@ -4,6 +4,7 @@ from ekaci_core.evaluation.admission import Budget, budget
 from ekaci_core.evaluation.evaluations import Evaluated, Evaluations
 from ekaci_core.evaluation.keys import evaluation_key, resolved_nix_path
 from ekaci_core.evaluation.machine import Machine, this_machine
+from ekaci_core.evaluation.person import person_digest
 
 __all__ = [
     "Budget",
@@ -12,6 +13,7 @@ __all__ = [
     "Machine",
     "budget",
     "evaluation_key",
+    "person_digest",
     "resolved_nix_path",
     "this_machine",
 ]

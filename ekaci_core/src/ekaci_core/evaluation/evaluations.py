@@ -84,17 +84,20 @@ class Evaluations:
         while self._leases:
             self._leases.pop().release()
 
-    async def evaluate(self, key: EvaluationKey, side: ReviewSide, request: RequestFactory) -> Evaluated:
+    async def evaluate(
+        self, key: EvaluationKey, side: ReviewSide, request: RequestFactory, *, anew: bool = False
+    ) -> Evaluated:
         """Return the evaluation of this key, from the store if it is there and its derivations still are.
 
-        Two processes may both evaluate the same key; the results are the same.
+        Two processes may both evaluate the same key; the results are the same. With ``anew`` it is evaluated whatever
+        is known, and the result is what is known from then on.
 
         Raises:
             EvaluatorUnavailable, InfrastructureFault: nothing is kept of the evaluation then.
         """
         began = self._clock.monotonic()
         self._events.send(EvaluationStarted(side, key.job))
-        record, notes = await self._known(key)
+        record, notes = (None, ()) if anew else await self._known(key)
         cached = record is not None
         if record is None:
             record, passing = await self._fresh(key, side, request)

@@ -13,7 +13,7 @@ from ekaci_core.model.evaluation import EvaluationKey
 from ekaci_core.model.ids import STORE_DIR, System, TreeHash
 from ekaci_core.model.repository import Job
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Counts up whenever the same inputs come to be stored differently, so that older results are not taken."""
 
 
@@ -27,6 +27,8 @@ def evaluation_key(
     system: System | None = None,
     attr_globs: Sequence[str] = (),
     nix_path: Sequence[str] = (),
+    settings: str = "",
+    person: str = "",
 ) -> EvaluationKey:
     """Make the key of one job on one tree.
 
@@ -39,6 +41,8 @@ def evaluation_key(
         system: the platform that was asked for.
         attr_globs: the attributes that were asked for; their order is of no account.
         nix_path: entries as `resolved_nix_path` returns them.
+        settings: a digest of Nix's settings that may have a part in the result.
+        person: a digest of what expressions read of the person who evaluates, as `person_digest` returns it.
     """
     options = {
         "format": FORMAT,
@@ -47,6 +51,8 @@ def evaluation_key(
         "system": system,
         "attr_globs": sorted(set(attr_globs)),
         "nix_path": list(nix_path),
+        "settings": settings,
+        "person": person,
     }
     return EvaluationKey(
         tree=tree,
@@ -62,7 +68,8 @@ def evaluation_key(
 def resolved_nix_path(entries: Iterable[str], *, resolve: Callable[[str], str] = os.path.realpath) -> tuple[str, ...]:
     """Say what entries of NIX_PATH stand for, so that a moved channel is another key.
 
-    What lies outside the Nix store may change without a trace, so such an entry is never equal to another.
+    What lies outside the Nix store may change without a trace, so such an entry is never equal to another. A path that
+    does not exist is equal to itself: Nix's own defaults name channels that nobody has.
     """
     return tuple(_resolved(entry, resolve) for entry in entries)
 
@@ -70,6 +77,8 @@ def resolved_nix_path(entries: Iterable[str], *, resolve: Callable[[str], str] =
 def _resolved(entry: str, resolve: Callable[[str], str]) -> str:
     prefix, equals, target = entry.rpartition("=")
     real = resolve(target) if target.startswith("/") else target
-    if not real.startswith(f"{STORE_DIR}/"):
+    if target.startswith("/") and not os.path.lexists(real) and not real.startswith(f"{STORE_DIR}/"):
+        real = f"{real}#missing"
+    elif not real.startswith(f"{STORE_DIR}/"):
         real = f"{real}#{uuid.uuid4().hex}"
     return f"{prefix}{equals}{real}"

@@ -2,23 +2,82 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from ekaci_core.model.errors import BadName, InfrastructureFault
 from ekaci_core.model.ids import System
 
+# What is not named here counts, so that a setting of a Nix to come is never overlooked. `nix-path` is looked into by
+# whoever makes keys of evaluations.
+_NEVER_IN_A_RESULT: Final = frozenset(
+    {
+        "access-tokens",
+        "allowed-users",
+        "auto-optimise-store",
+        "bash-prompt",
+        "bash-prompt-prefix",
+        "bash-prompt-suffix",
+        "build-hook",
+        "build-poll-interval",
+        "builders",
+        "builders-use-substitutes",
+        "compress-build-log",
+        "connect-timeout",
+        "cores",
+        "download-attempts",
+        "download-buffer-size",
+        "eval-cores",
+        "fsync-metadata",
+        "gc-reserved-space",
+        "http-connections",
+        "http2",
+        "keep-build-log",
+        "keep-derivations",
+        "keep-env-derivations",
+        "keep-failed",
+        "keep-going",
+        "keep-outputs",
+        "log-lines",
+        "max-build-log-size",
+        "max-free",
+        "max-jobs",
+        "max-silent-time",
+        "max-substitution-jobs",
+        "min-free",
+        "min-free-check-interval",
+        "narinfo-cache-negative-ttl",
+        "narinfo-cache-positive-ttl",
+        "netrc-file",
+        "nix-path",
+        "post-build-hook",
+        "print-missing",
+        "secret-key-files",
+        "stalled-download-timeout",
+        "system-features",
+        "timeout",
+        "trusted-substituters",
+        "trusted-users",
+        "use-sqlite-wal",
+        "user-agent-suffix",
+        "warn-dirty",
+    }
+)
+
 
 @attrs.frozen
 class NixSettings:
-    """The settings that decide what this machine can build.
+    """The settings that decide what this machine can build, and what an evaluation yields.
 
     ``system`` is the machine's own platform, ``extra_platforms`` others that it can build for. ``max_jobs`` are the
     builds at once that Nix itself would allow, ``cores`` those that one build may use (0: all). ``sandbox`` is
     ``true``, ``false`` or ``relaxed``. ``store`` is the store's address, ``auto`` where nobody chose one.
+    ``nix_path`` are the entries that hold where ``NIX_PATH`` says nothing. ``evaluation`` is a digest of all settings
+    that may have a part in what an evaluation yields.
     """
 
     system: System
@@ -31,6 +90,8 @@ class NixSettings:
     store: str = "auto"
     build_users_group: str = ""
     auto_allocate_uids: bool = False
+    nix_path: tuple[str, ...] = ()
+    evaluation: str = ""
 
     @property
     def systems(self) -> frozenset[System]:
@@ -65,7 +126,14 @@ def parse_settings(text: str | bytes) -> NixSettings:
         store=_text(values, "store", "auto") or "auto",
         build_users_group=_text(values, "build-users-group", ""),
         auto_allocate_uids=values.get("auto-allocate-uids") is True,
+        nix_path=_texts(values, "nix-path"),
+        evaluation=_digest(values),
     )
+
+
+def _digest(values: Mapping[str, Any]) -> str:
+    deciding = {name: value for name, value in values.items() if name not in _NEVER_IN_A_RESULT}
+    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
 
 def _text(values: Mapping[str, Any], name: str, default: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import anyio
+import anyio.to_thread
 import attrs
 
 from ekaci_core.api import EvaluationRequest, Evaluator
@@ -15,11 +16,19 @@ from ekaci_core.changes import JobContents
 from ekaci_core.config.faults import MissingJobFile
 from ekaci_core.config.merge import ReviewJob
 from ekaci_core.config.repository import job_file
-from ekaci_core.evaluation import Budget, Evaluations, budget, evaluation_key, resolved_nix_path, this_machine
+from ekaci_core.evaluation import (
+    Budget,
+    Evaluations,
+    budget,
+    evaluation_key,
+    person_digest,
+    resolved_nix_path,
+    this_machine,
+)
 from ekaci_core.model.evaluation import EvaluationKey
 from ekaci_core.model.event import ReviewSide
-from ekaci_core.model.ids import System
 from ekaci_core.model.repository import Job
+from ekaci_core.nix.settings import NixSettings
 from ekaci_core.server.inputs import Checkouts, ReviewInputs
 from ekaci_core.server.options import ReviewOptions
 from ekaci_core.store.contract import EvaluationContents, Store
@@ -47,7 +56,7 @@ class SideEvaluations:
         evaluator: Evaluator,
         evaluations: Evaluations,
         checkouts: Checkouts,
-        own_system: System,
+        settings: NixSettings,
         environment: Mapping[str, str],
     ) -> None:
         self.notes: list[str] = []
@@ -57,9 +66,10 @@ class SideEvaluations:
         self._evaluator = evaluator
         self._evaluations = evaluations
         self._checkouts = checkouts
-        self._own_system = own_system
+        self._settings = settings
+        self._environment = environment
         self._nix_path = tuple(_ENTRY.findall(environment.get("NIX_PATH", "")))
-        self._resolved_path = resolved_nix_path(self._nix_path)
+        self._resolved_path = resolved_nix_path(dict.fromkeys((*self._nix_path, *settings.nix_path)))
 
     async def all(self) -> tuple[JobContents, ...]:
         """Evaluate every job on every side that has it, as many at once as the machine can take.
@@ -68,8 +78,9 @@ class SideEvaluations:
             EkaciError: an evaluator, the store or a checkout failed.
         """
         jobs = self._inputs.configuration.jobs
+        person = await anyio.to_thread.run_sync(person_digest, self._environment)
         tasks = {
-            (job.name, side): self._task(side, of_side)
+            (job.name, side): self._task(side, of_side, person)
             for job in jobs
             for side, of_side in ((ReviewSide.BASE, job.base), (ReviewSide.HEAD, job.head))
             if of_side is not None
@@ -77,23 +88,26 @@ class SideEvaluations:
         found = await self._run(list(tasks.values()))
         return tuple(self._contents(job, tasks, found) for job in jobs)
 
-    def _task(self, side: ReviewSide, job: Job) -> _Task:
+    def _task(self, side: ReviewSide, job: Job, person: str) -> _Task:
         key = evaluation_key(
             tree=self._inputs.revision(side).tree,
             job=job,
             evaluator=self._evaluator.identity,
             source_name=self._inputs.repository.source_name,
-            own_system=self._own_system,
+            own_system=self._settings.system,
             system=self._options.system,
             attr_globs=self._options.attr_globs,
             nix_path=self._resolved_path,
+            settings=self._settings.evaluation,
+            person=person,
         )
         return _Task(side, job, key)
 
     async def _run(self, tasks: Sequence[_Task]) -> Mapping[EvaluationKey, EvaluationContents | None]:
         found: dict[EvaluationKey, EvaluationContents | None] = {}
         distinct = list({task.key: task for task in tasks}.values())
-        unknown = [task for task in distinct if await self._store.find_evaluation(task.key) is None]
+        fresh = self._options.fresh
+        unknown = [task for task in distinct if fresh or await self._store.find_evaluation(task.key) is None]
         share = self._budget(max(1, len(unknown)))
         limit = anyio.CapacityLimiter(share.at_once)
 
@@ -130,11 +144,12 @@ class SideEvaluations:
                 attr_globs=self._options.attr_globs,
                 workers=share.workers,
                 memory_mib=share.memory_mib,
+                timeout_seconds=self._options.eval_timeout_seconds,
                 nix_path=self._nix_path,
             )
 
         try:
-            evaluated = await self._evaluations.evaluate(task.key, task.side, request)
+            evaluated = await self._evaluations.evaluate(task.key, task.side, request, anew=self._options.fresh)
         except MissingJobFile:
             if task.side is ReviewSide.HEAD:
                 raise

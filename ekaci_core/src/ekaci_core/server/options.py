@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import attrs
 
 from ekaci_core.model.ids import System
+
+EVAL_TIMEOUT_SECONDS: Final = 1800
+"""Longest time that the evaluation of one attribute takes unless a review says otherwise."""
 
 
 @attrs.frozen
@@ -14,7 +18,8 @@ class ReviewOptions:
     """The options of ``ekaci review``; None and empty mean: choose.
 
     ``attr_globs`` keep matching attributes only; ``jobs`` keep jobs by name. ``build_slots`` is how many builds run
-    at once. ``attribution`` builds the base's derivation of what fails on head.
+    at once. ``attribution`` builds the base's derivation of what fails on head. ``eval_timeout_seconds`` holds for each
+    attribute, None for no limit; ``fresh`` evaluates both sides whatever is known.
     """
 
     path: Path
@@ -29,7 +34,9 @@ class ReviewOptions:
     build_slots: int | None = None
     eval_workers: int | None = None
     eval_memory_mib: int | None = None
+    eval_timeout_seconds: float | None = EVAL_TIMEOUT_SECONDS
     evaluator: str = "auto"
     keep_going: bool = True
     attribution: bool = True
     rebuild_failed: bool = False
+    fresh: bool = False

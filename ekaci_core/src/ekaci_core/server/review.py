@@ -116,7 +116,7 @@ class Parts:
                 evaluator=evaluator,
                 evaluations=evaluations,
                 checkouts=checkouts,
-                own_system=self.nix.settings.system,
+                settings=self.nix.settings,
                 environment=self.context.environment,
             )
             return await sides.all(), sides.notes
