@@ -80,8 +80,36 @@ def test_tail_reads_only_the_end(tmp_path: Path) -> None:
     assert tail(path, 2) == ("second to last", "last")
 
 
-def test_tail_of_one_endless_line_shows_something(tmp_path: Path) -> None:
+def test_tail_of_one_endless_line_shows_its_end(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    path.write_bytes(b"x" * 1_000_000)
+    path.write_bytes("é".encode() * 4_000_000 + b" end")
     (line,) = tail(path)
-    assert line.startswith("xxx")
+    assert line.startswith("…é")
+    assert line.endswith("é end")
+    assert len(line) == 2000
+
+
+@pytest.mark.parametrize("size", [1_000_000, 10_000_000])
+def test_an_overlong_line_among_others_is_cut_and_marked(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"before\n" + b"x" * size + b"\nafter\nlast\n")
+    found = tail(path)
+    assert found[-2:] == ("after", "last")
+    cut = found[-3]
+    assert "…" in (cut[0], cut[-1])
+    assert cut.strip("…") == "x" * 1999
+    assert found[:-3] == (("before",) if size == 1_000_000 else ()), "what is near enough is there too"
+
+
+def test_of_many_long_lines_all_that_were_asked_for_are_shown(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"".join(b"%03d " % number + b"x" * 50_000 + b"\n" for number in range(60)))
+    assert [line[:3] for line in tail(path, 30)] == [f"{number:03d}" for number in range(30, 60)]
+
+
+@pytest.mark.parametrize("offset", range(-2, 3))
+def test_lines_that_end_where_reading_begins_are_whole(tmp_path: Path, offset: int) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"0123456789\n" * 100_000 + b"x" * (256 * 1024 - 22 + offset) + b"\nlast\n")
+    assert tail(path, 1) == ("last",)
+    assert tail(path, 4)[:2] == ("0123456789", "0123456789")

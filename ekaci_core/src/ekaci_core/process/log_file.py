@@ -6,9 +6,9 @@ import os
 from collections import deque
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
-from ekaci_core.process.plain import plain
+from ekaci_core.process.plain import plain, plain_end
 
 LOG_BYTES: Final = 128 * 1024 * 1024
 """Longest log that is kept whole."""
@@ -17,6 +17,7 @@ TAIL_BYTES: Final = 1024 * 1024
 """Of a longer log, how much of its end is kept."""
 
 _READ_BYTES: Final = 256 * 1024
+_READ_CHUNKS: Final = 16
 
 
 class BuildLog:
@@ -80,19 +81,31 @@ def tail(path: Path, lines: int = 30) -> tuple[str, ...]:
     """Return the last lines of a log, fit for showing; none where there is no log.
 
     Reads only the end of the file. Escape sequences and control characters are gone, of a line that was rewritten
-    with carriage returns the last version stands, and overlong lines are cut.
+    with carriage returns the last version stands. An overlong line is cut: where its beginning is too far away, its
+    end stands, after an ellipsis.
     """
     try:
         with path.open("rb") as log:
-            size = log.seek(0, os.SEEK_END)
-            start = max(size - _READ_BYTES, 0)
-            log.seek(start)
-            data = log.read(_READ_BYTES)
+            data, whole = _end_of(log, lines)
     except FileNotFoundError:
         return ()
-    if not data:
+    if not data or lines <= 0:
         return ()
     found = data.removesuffix(b"\n").split(b"\n")
-    if start and len(found) > 1:
-        del found[0]  # most likely the end of a line
-    return tuple(plain(line.decode(errors="replace")) for line in found[-lines:]) if lines > 0 else ()
+    shown = [plain(line.decode(errors="replace")) for line in found[-lines:]]
+    if not whole and len(found) <= lines:
+        shown[0] = plain_end(found[0].decode(errors="replace").lstrip("\ufffd"))
+    return tuple(shown)
+
+
+def _end_of(log: BinaryIO, lines: int) -> tuple[bytes, bool]:
+    """Read so much of the end that it has the lines, unless they are overlong; say whether that is all there is."""
+    start = log.seek(0, os.SEEK_END)
+    chunks: list[bytes] = []
+    newlines = 0
+    while start and newlines <= lines and len(chunks) < _READ_CHUNKS:
+        size = min(start, _READ_BYTES)
+        start = log.seek(start - size)
+        chunks.append(log.read(size))
+        newlines += chunks[-1].count(b"\n")
+    return b"".join(reversed(chunks)), start == 0

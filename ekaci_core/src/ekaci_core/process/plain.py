@@ -18,9 +18,18 @@ def plain(line: str) -> str:
 
     Of a line that was rewritten with carriage returns, the last version stands.
     """
-    last = line.rstrip("\r").rpartition("\r")[2]
-    text = _CONTROLS.sub("", _ESCAPES.sub("", last))
+    text = _stripped(line)
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+def plain_end(rest: str) -> str:
+    """Return the end of a line of which the beginning is missing, as `plain` does, marked as such."""
+    return "…" + _stripped(rest)[1 - _SHOWN_CHARACTERS :]
+
+
+def _stripped(line: str) -> str:
+    last = line.rstrip("\r").rpartition("\r")[2]
+    return _CONTROLS.sub("", _ESCAPES.sub("", last))
 
 
 def plain_text(text: str) -> str:
