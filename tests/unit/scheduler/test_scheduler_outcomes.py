@@ -262,6 +262,21 @@ async def test_events_tell_of_starts_phases_ends_and_totals(stage: Stage) -> Non
     ]
 
 
+async def test_what_failed_before_is_not_counted_as_planned(stage: Stage) -> None:
+    await stage.build("tool", script={"tool": [WRONG_HASH]})
+    events: Broadcast[ReviewEvent] = Broadcast()
+    scheduler = scripted_scheduler(
+        stage.store, stage.nix, [ScriptedBuilder(stage.nix, {}, slots=1)], stage.folder, events=events
+    )
+    stage.nix.derivation("other")
+    await stage.nix.evaluated(stage.store)
+    with events.listening() as heard:
+        await scheduler.build([Wanted(drv_path("tool")), Wanted(drv_path("other"))])
+        events.close()
+        planned = [event.total async for event in heard if isinstance(event, BuildsPlanned)]
+    assert planned == [1]
+
+
 async def test_a_derivation_that_vanished_is_named(stage: Stage) -> None:
     stage.nix.vanished = {"app"}
     with pytest.raises(InfrastructureFault, match=r"app\.drv: 1 derivation"):

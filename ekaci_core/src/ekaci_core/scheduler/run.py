@@ -61,6 +61,7 @@ class BuildRun:
     _awaited: dict[int, Node] = attrs.field(factory=dict, init=False)
     _told: set[int] = attrs.field(factory=set, init=False)
     _planned: int = attrs.field(default=0, init=False)
+    _failed_before: int = attrs.field(default=0, init=False)
     _working: int = attrs.field(default=0, init=False)
     _busy: int = attrs.field(default=0, init=False)
     _giving_up: bool = attrs.field(default=False, init=False)
@@ -107,6 +108,7 @@ class BuildRun:
 
     async def _add(self, wanted: Collection[Wanted]) -> None:
         plan = await self._planner.plan([wish.drv for wish in wanted], self._graph)
+        self._failed_before += sum(node.build.state is BuildState.FAILURE for node in plan.nodes)
         effects = self._graph.add(plan.nodes, plan.stored, plan.causes)
         for wish in wanted:
             node = self._graph.find(wish.drv)
@@ -159,7 +161,7 @@ class BuildRun:
     def _announce(self) -> None:
         counts = self._graph.counts
         without = (BuildState.TRANSITIVE_FAILURE, BuildState.BLOCKED, BuildState.UNSATISFIABLE)
-        planned = len(self._graph.nodes) - sum(counts[state] for state in without)
+        planned = len(self._graph.nodes) - self._failed_before - sum(counts[state] for state in without)
         if planned != self._planned:
             self._planned = planned
             self._events.send(BuildsPlanned(planned))
