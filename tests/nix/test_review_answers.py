@@ -102,3 +102,23 @@ def test_a_whole_expression_that_never_ends_speaks_against_the_change(empty_repo
     assert finished.status == 1, finished.stderr
     (error,) = finished.document["evaluation_errors"]
     assert (error["attr"], error["kind"]) == ("", "timeout")
+
+
+@pytest.mark.parametrize(
+    ("base", "head"),
+    [
+        ("{ }", "{ }"),
+        ('{ a = throw "never"; }', '{ a = throw "never at all"; }'),
+        ("{ a = null; }", "{ a = null; }"),
+        ('{ a = good "a"; }', "{ }"),
+    ],
+)
+def test_an_evaluation_without_a_package_proves_nothing(
+    empty_repository: ReviewedRepository, base: str, head: str
+) -> None:
+    of_two_commits(empty_repository, base, head)
+
+    finished = empty_repository.review("--format", "json")
+
+    assert finished.status == 4, finished.stdout
+    assert finished.document["verdict"] == "wait"

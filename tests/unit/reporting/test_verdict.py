@@ -26,7 +26,7 @@ def outcome(attr: str, standing: Standing, head: BuildState | None = None) -> Ou
 
 def judged(
     *outcomes: Outcome,
-    jobs: Iterable[JobComparison] = (comparison(),),
+    jobs: Iterable[JobComparison] = (comparison(unchanged=1),),
     infrastructure: tuple[str, ...] = (),
     no_build: bool = False,
     interrupted: bool = False,
@@ -179,11 +179,61 @@ def test_without_a_job_nothing_is_green() -> None:
     assert texts(verdict) == ["there is no job, so nothing was compared"]
 
 
+@pytest.mark.parametrize(
+    ("jobs", "text"),
+    [
+        ([comparison()], "there is no package on either side, so nothing was compared"),
+        (
+            [comparison([change("a", side("a-1"), None)])],
+            "head has no package left, so nothing shows that it works",
+        ),
+        (
+            [comparison([change("a", side("a-1"), None)], missing_on="head")],
+            "head has no package left, so nothing shows that it works",
+        ),
+        (
+            [comparison(known=[fault("a", "error: no")])],
+            "nothing of job packages can be evaluated on either side, so nothing was compared",
+        ),
+        (
+            [comparison(known=[fault("a", "error: no")]), comparison(job="other", unchanged=1)],
+            "nothing of job packages can be evaluated on either side, so nothing was compared",
+        ),
+        (
+            [comparison([change("a", side("a-1"), None)], new=[fault("a", "error: no")], allow_eval_failures=True)],
+            "head has no package left, so nothing shows that it works",
+        ),
+    ],
+)
+def test_without_a_package_nothing_is_green(jobs: list[JobComparison], text: str) -> None:
+    verdict = judged(jobs=jobs)
+
+    assert verdict.exit_status == 4
+    assert texts(verdict, Decision.WAIT) == [text]
+    assert "no derivation changes" not in texts(verdict)
+
+
+def test_what_is_proven_needs_no_remark_that_nothing_is_left() -> None:
+    verdict = judged(jobs=[comparison([change("a", side("a-1"), None)], new=[fault("", "error: syntax error")])])
+
+    assert verdict.exit_status == 1
+    assert texts(verdict, Decision.WAIT) == []
+
+
+def test_a_job_that_becomes_empty_asks_for_attention() -> None:
+    emptied = comparison([change("a", side("a-1"), None)])
+
+    verdict = judged(outcome("a", Standing.REMOVED), jobs=[emptied, comparison(job="other", unchanged=1)])
+
+    assert (verdict.decision, verdict.attention) == (Decision.MERGE, True)
+    assert texts(verdict)[0] == "job packages has no package left"
+
+
 NEW, KNOWN, FIXED = fault("new", "error: new"), fault("known", "error: known"), fault("fixed", "error: fixed")
 
 
 def test_evaluation_errors_of_base_do_not_block() -> None:
-    verdict = judged(jobs=[comparison(known=[KNOWN], fixed=[FIXED])])
+    verdict = judged(jobs=[comparison(unchanged=1, known=[KNOWN], fixed=[FIXED])])
 
     assert verdict.decision is Decision.MERGE
     assert "1 evaluation error that base has too" in texts(verdict)
@@ -192,7 +242,7 @@ def test_evaluation_errors_of_base_do_not_block() -> None:
 
 @pytest.mark.parametrize(("allowed", "decision"), [(False, Decision.DO_NOT_MERGE), (True, Decision.MERGE)])
 def test_new_evaluation_errors_block_unless_allowed(*, allowed: bool, decision: Decision) -> None:
-    verdict = judged(jobs=[comparison(new=[NEW], known=[KNOWN], allow_eval_failures=allowed)])
+    verdict = judged(jobs=[comparison(unchanged=1, new=[NEW], known=[KNOWN], allow_eval_failures=allowed)])
 
     assert verdict.decision is decision
     assert verdict.attention is allowed
@@ -218,8 +268,8 @@ def test_a_job_that_neither_side_can_evaluate_proves_nothing() -> None:
 @pytest.mark.parametrize("kind", [FaultKind.OUT_OF_MEMORY, FaultKind.EVALUATOR_DIED])
 def test_an_evaluator_that_dies_is_no_evidence_against_the_change(kind: FaultKind) -> None:
     fresh = judged(jobs=[comparison(new=[fault("a", "killed", kind), fault("", "killed", kind)])])
-    known = judged(jobs=[comparison(known=[fault("a", "killed", kind)])])
-    allowed = judged(jobs=[comparison(new=[fault("a", "killed", kind)], allow_eval_failures=True)])
+    known = judged(jobs=[comparison(unchanged=1, known=[fault("a", "killed", kind)])])
+    allowed = judged(jobs=[comparison(unchanged=1, new=[fault("a", "killed", kind)], allow_eval_failures=True)])
 
     assert (fresh.decision, fresh.exit_status) == (Decision.WAIT, 3)
     assert (known.decision, known.exit_status) == (Decision.MERGE, 0)

@@ -118,6 +118,16 @@ class JobComparison:
         new = set(self.new_faults)
         return tuple(fault for fault in self.head_faults if fault not in new and not fault.is_marker)
 
+    @property
+    def packages_on_base(self) -> int:
+        """Count the derivations that base has."""
+        return self.unchanged + sum(each.base is not None for each in self.changes)
+
+    @property
+    def packages_on_head(self) -> int:
+        """Count the derivations that head has."""
+        return self.unchanged + sum(each.head is not None for each in self.changes)
+
     def count(self, change: Change) -> int:
         """Count the attributes that changed in this way."""
         return sum(each.change is change for each in self.changes)

@@ -18,7 +18,7 @@ _PLURAL: Final = {"has": "have", "is": "are"}
 
 
 def attention_reasons(jobs: Iterable[JobComparison], impact: Impact, wide_change: int) -> list[str]:
-    """List dropped jobs, a wide change, allowed new errors, and packages that are newly unfree, insecure or broken.
+    """List dropped and emptied jobs, a wide change, allowed new errors, and packages that are newly unfree, insecure or broken.
 
     Args:
         jobs: all jobs of both sides.
@@ -27,6 +27,7 @@ def attention_reasons(jobs: Iterable[JobComparison], impact: Impact, wide_change
     """
     jobs = tuple(jobs)
     sentences = [f"head drops the job {job.job}" for job in jobs if job.missing_on == "head"]
+    sentences += [f"job {job.job} has no package left" for job in jobs if _is_emptied(job)]
     if impact.total > wide_change:
         sentences.append(f"wide change: {counted(impact.total, 'derivation')} to rebuild, more than {wide_change:,}")
     tolerated = [
@@ -45,6 +46,11 @@ def attention_reasons(jobs: Iterable[JobComparison], impact: Impact, wide_change
             agreed = verb if len(names) == 1 else _PLURAL[verb]
             sentences.append(f"{counted(len(names), 'package')} now {agreed} {rest}: {few(names)}")
     return sentences
+
+
+def _is_emptied(job: JobComparison) -> bool:
+    broken = any(fault.concerns_whole_job for fault in job.head_faults)
+    return job.missing_on is None and not broken and job.packages_on_base > 0 == job.packages_on_head
 
 
 def _newly(marked: Callable[[PackageMeta], bool], jobs: Iterable[JobComparison]) -> Iterator[AttributeChange]:

@@ -58,6 +58,8 @@ def judge(findings: Findings) -> Verdict:
         missing.append("nothing was built now (--no-build): all results are those of earlier reviews")
     if findings.interrupted:
         missing.append("the review was interrupted; run it again to go on from here")
+    if not against and not missing:
+        missing += _nothing_left(findings.jobs)
     attention = attention_reasons(findings.jobs, findings.impact, findings.wide_change)
     decision = Decision.DO_NOT_MERGE if against else Decision.WAIT if missing else Decision.MERGE
     return Verdict(
@@ -90,12 +92,25 @@ def _broken_jobs(jobs: Iterable[JobComparison]) -> list[str]:
 def _jobs_without_evidence(jobs: Sequence[JobComparison]) -> list[str]:
     if not jobs:
         return ["there is no job, so nothing was compared"]
-    return [
-        f"job {job.job} can be evaluated on neither side, so nothing was compared: {_first_line(fault.message)}"
-        for job in jobs
-        for fault in job.known_faults
-        if fault.concerns_whole_job
-    ]
+    found = []
+    for job in jobs:
+        whole = [fault for fault in job.known_faults if fault.concerns_whole_job]
+        found += [
+            f"job {job.job} can be evaluated on neither side, so nothing was compared: {_first_line(fault.message)}"
+            for fault in whole
+        ]
+        if not whole and job.known_faults and not job.packages_on_base and not job.packages_on_head:
+            found.append(f"nothing of job {job.job} can be evaluated on either side, so nothing was compared")
+    return found
+
+
+def _nothing_left(jobs: Sequence[JobComparison]) -> list[str]:
+    """Say that there is nothing on head that could be proven to work: no answer is better than an empty one."""
+    if any(job.packages_on_head for job in jobs):
+        return []
+    if any(job.packages_on_base for job in jobs):
+        return ["head has no package left, so nothing shows that it works"]
+    return ["there is no package on either side, so nothing was compared"]
 
 
 def _newly_failing(outcomes: Iterable[Outcome]) -> list[str]:
@@ -206,7 +221,7 @@ def _informing(findings: Findings) -> list[str]:
     removed = _with_standing(outcomes, Standing.REMOVED)
     if removed and len(removed) == len(outcomes):
         sentences.append("nothing to build: packages are only removed")
-    if not outcomes and not _jobs_without_evidence(findings.jobs):
+    if not outcomes and not _jobs_without_evidence(findings.jobs) and any(job.unchanged for job in findings.jobs):
         sentences.append("no derivation changes")
     return sentences
 
