@@ -24,7 +24,7 @@ def of_two_commits(repository: ReviewedRepository, base: str, head: str, name: s
     salt = uuid.uuid4().hex
     repository.commit("Base", {name: PACKAGE.replace("SALT", salt) + base})
     repository.git("switch", "--quiet", "--create", "change")
-    repository.commit("Head", {name: PACKAGE.replace("SALT", salt) + head})
+    repository.commit("Head", {name: PACKAGE.replace("SALT", salt) + head + "\n# head\n"})
 
 
 def evaluations(finished: Finished) -> list[str]:

@@ -18,7 +18,7 @@ _PLURAL: Final = {"has": "have", "is": "are"}
 
 
 def attention_reasons(jobs: Iterable[JobComparison], impact: Impact, wide_change: int) -> list[str]:
-    """List dropped and emptied jobs, a wide change, allowed new errors, and packages that are newly unfree, insecure or broken.
+    """List dropped and emptied jobs, a wide change, allowed new errors, and packages newly unfree, insecure or broken.
 
     Args:
         jobs: all jobs of both sides.
