@@ -213,12 +213,17 @@ def running_commands() -> list[str]:
 
 
 ENDLESS_BUILD = {"pkgs/libcore.nix": ('echo "with the new optimiser"', "while :; do :; done")}
+ENDLESS_OUTPUT = {"pkgs/libcore.nix": ('echo "with the new optimiser"', "while :; do echo many lines; done")}
 ENDLESS_EVALUATION = {
     "pkgs/sunrise.nix": ('version = "0.1"', "version = let f = n: if n < 2 then 1 else f (n - 1) + f (n - 2); in f 90")
 }
 
 
-@pytest.mark.parametrize(("stage", "endless"), [("evaluating", ENDLESS_EVALUATION), ("building", ENDLESS_BUILD)])
+@pytest.mark.parametrize(
+    ("stage", "endless"),
+    [("evaluating", ENDLESS_EVALUATION), ("building", ENDLESS_BUILD), ("building", ENDLESS_OUTPUT)],
+    ids=["evaluation", "build", "output"],
+)
 def test_ctrl_c_stops_everything_and_the_next_review_goes_on(
     package_set: ReviewedRepository, stage: str, endless: dict[str, tuple[str, str]]
 ) -> None:
@@ -233,7 +238,7 @@ def test_ctrl_c_stops_everything_and_the_next_review_goes_on(
             break
     time.sleep(1)  # into the stage, which has no end
     os.killpg(process.pid, signal.SIGINT)
-    _, rest = process.communicate(timeout=30)
+    _, rest = process.communicate(timeout=20)  # less than a build that is stuck is given
 
     assert process.returncode == 130, rest
     assert "next review continues" in rest
