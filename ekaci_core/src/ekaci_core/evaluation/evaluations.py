@@ -42,7 +42,11 @@ class Evaluated:
 
 
 class Evaluations:
-    """Holds what it returned until it is closed, so that no other process drops it meanwhile."""
+    """Holds what it returned until it is closed, so that no other process drops it meanwhile.
+
+    Attributes:
+        dropped: how many evaluations had to go for what was evaluated.
+    """
 
     def __init__(
         self,
@@ -74,6 +78,7 @@ class Evaluations:
         self._keep = keep
         self._read = read
         self._leases: list[Lease] = []
+        self.dropped = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -109,7 +114,7 @@ class Evaluations:
 
     async def _retire(self) -> tuple[str, ...]:
         try:
-            await retire(self._store, self._roots, keep=self._keep)
+            self.dropped += await retire(self._store, self._roots, keep=self._keep)
         except InfrastructureFault as fault:  # no reason to withhold what was just evaluated
             return (f"Old evaluations could not be removed: {fault}.",)
         return ()

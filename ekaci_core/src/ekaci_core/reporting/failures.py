@@ -27,8 +27,7 @@ _AT_FAULT: Final = frozenset({BuildState.FAILURE, BuildState.TIMEOUT})
 async def collect_failures(store: Store, outcomes: Iterable[Outcome]) -> tuple[Failure, ...]:
     """Explain every failing attribute, one entry for each derivation at fault.
 
-    What fails newly comes first, then what the most attributes fail of, then by path. A log that is gone is an empty
-    tail.
+    What fails newly comes first, then what the most attributes fail of, then by path. A log that is gone is not named.
 
     Raises:
         InfrastructureFault: the store cannot be read.
@@ -45,7 +44,7 @@ async def collect_failures(store: Store, outcomes: Iterable[Outcome]) -> tuple[F
     tails = await anyio.to_thread.run_sync(_read_tails, attempts)
     known = {**builds, **blockers}
     failures = [
-        _failure(drv, those, _state(drv, known), systems.get(drv), _Trace(attempts.get(drv), tails.get(drv, ())))
+        _failure(drv, those, _state(drv, known), systems.get(drv), _Trace(attempts.get(drv), tails.get(drv)))
         for drv, those in affected.items()
     ]
     rank = {drv: min(_FAILING.index(each.standing) for each in those) for drv, those in affected.items()}
@@ -73,7 +72,7 @@ async def _systems(store: Store, drvs: Collection[DrvPath]) -> dict[DrvPath, Sys
 @attrs.frozen
 class _Trace:
     attempt: Attempt | None
-    tail: tuple[str, ...]
+    tail: tuple[str, ...] | None  # None where there is no log
 
 
 def _failure(
@@ -86,15 +85,16 @@ def _failure(
         system=system or outcomes[0].change.system,
         state=state,
         reason=clean(attempt.reason) if attempt and attempt.reason else f"its state is {state.label}",
-        log_tail=trace.tail,
-        log_path=attempt.log_path if attempt else None,
+        log_tail=trace.tail or (),
+        log_path=attempt.log_path if attempt and trace.tail is not None else None,
         reproduce=reproduce(drv),
         on_base_too=all(each.standing is Standing.STILL_FAILING for each in outcomes),
     )
 
 
 def _read_tails(attempts: Mapping[DrvPath, Attempt]) -> dict[DrvPath, tuple[str, ...]]:
-    return {drv: _tail(Path(each.log_path)) for drv, each in attempts.items() if each.log_path}
+    logs = {drv: Path(each.log_path) for drv, each in attempts.items() if each.log_path}
+    return {drv: _tail(log) for drv, log in logs.items() if log.exists()}
 
 
 def _tail(path: Path) -> tuple[str, ...]:

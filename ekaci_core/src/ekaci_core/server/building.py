@@ -66,7 +66,7 @@ class ReviewBuilds:
             log=self.log,
             events=self.events,
             logs_dir=self.places.logs,
-            roots_dir=self.places.roots / "outputs",
+            roots_dir=self.places.outputs,
             settings=SchedulerSettings(keep_going=self.options.keep_going, rebuild_failed=self.options.rebuild_failed),
         )
 

@@ -32,6 +32,16 @@ class Places:
         return self.cache / "gc-roots"
 
     @property
+    def outputs(self) -> Path:
+        """Of the roots, those of outputs: links named ``<hash>-<name>``."""
+        return self.roots / "outputs"
+
+    @property
+    def lock(self) -> Path:
+        """What every review that runs has a share of."""
+        return self.cache / "reviews.lock"
+
+    @property
     def worktrees(self) -> Path:
         """Checkouts of base and head, while a review runs."""
         return self.cache / "worktrees"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 
 import attrs
 import structlog
 
-from ekaci_core.api import Clock, Evaluator, Logger, PluginContext
+from ekaci_core.api import Clock, Evaluator, InfrastructureFault, Logger, PluginContext
 from ekaci_core.builtin.local_builder import LocalBuilderConfig
 from ekaci_core.bus import Broadcast
 from ekaci_core.changes import JobContents, compare_jobs, measure_impact, outcomes_of, read_builds
@@ -27,8 +28,10 @@ from ekaci_core.server.building import BuildResult, ReviewBuilds
 from ekaci_core.server.clock import SystemClock
 from ekaci_core.server.evaluating import SideEvaluations
 from ekaci_core.server.inputs import Checkouts, ReviewInputs, read_inputs
+from ekaci_core.server.occupancy import Occupancy
 from ekaci_core.server.options import ReviewOptions
 from ekaci_core.server.places import Places
+from ekaci_core.server.retention import Retention
 from ekaci_core.server.stopwatch import Stopwatch
 from ekaci_core.store import Store, open_store
 
@@ -53,6 +56,7 @@ async def review(
         InfrastructureFault: the machine is at fault and nothing can be said.
     """
     clock = clock or SystemClock()
+    began_at = clock.now()
     stages = Stopwatch(clock, events)
     with stages.stage("reading the repository"):
         inputs = await read_inputs(options)
@@ -63,11 +67,14 @@ async def review(
     for note in inputs.notes:
         events.send(ReviewNote(note))
     async with AsyncExitStack() as stack:
+        occupancy = await stack.enter_async_context(Occupancy.of(places.lock))
         store = await stack.enter_async_context(open_store(places.database))
         log = structlog.get_logger()
         context = PluginContext(clock=clock, log=log, environment=nix_environment(environment))
         instances = await stack.enter_async_context(Instances(load_registry(environment, log), context))
-        parts = Parts(options, inputs, places, nix, clock, log, events, stages, store, instances, context)
+        parts = Parts(
+            options, inputs, places, nix, clock, log, events, stages, store, instances, context, occupancy, began_at
+        )
         return await parts.review()
 
 
@@ -86,9 +93,11 @@ class Parts:
     store: Store
     instances: Instances
     context: PluginContext
+    occupancy: Occupancy
+    began_at: float
 
     async def review(self) -> Report:
-        """Evaluate, compare, build, judge."""
+        """Evaluate, compare, build, judge, and clean up."""
         evaluator = await self.instances.evaluator(self.options.evaluator)
         async with Evaluations(
             self.store, evaluator, self.clock, self.places.roots / "evaluations", self.events
@@ -103,7 +112,8 @@ class Parts:
                 with self.stages.stage("building"):
                     result = await self._build(comparisons)
             with self.stages.stage("judging"):
-                return await self._report(evaluator, comparisons, impact, result, notes)
+                report = await self._report(evaluator, comparisons, impact, result, notes)
+        return await self._clean_up(report, forgotten=held.dropped > 0)
 
     async def _evaluate(
         self, evaluator: Evaluator, evaluations: Evaluations
@@ -176,3 +186,18 @@ class Parts:
             summary=configuration.summary,
             impact_settings=configuration.impact,
         )
+
+    async def _clean_up(self, report: Report, *, forgotten: bool) -> Report:
+        """Remove what is not to stay for later, and return the report."""
+        if not self.occupancy.become_alone():
+            return report  # whoever ends last cleans up
+        try:
+            await Retention(self.store, self.places.logs, self.places.outputs).sweep(
+                now=self.clock.now(),
+                since=self.began_at,
+                keep=[Path(each.log_path) for each in report.failures if each.log_path],
+                forgotten=forgotten,
+            )
+        except InfrastructureFault as fault:  # no reason to withhold what was found out
+            return attrs.evolve(report, notes=(*report.notes, f"Old logs could not be removed: {fault}."))
+        return report

@@ -10,7 +10,7 @@ from typing import cast
 from ekaci_core.model.build import BuildState
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.store import derivations
-from ekaci_core.store.compact import drv_path, path_text, storable
+from ekaci_core.store.compact import drv_path, path_text, storable, unpacked
 from ekaci_core.store.contract import Attempt, AttemptId
 from ekaci_core.store.queries import query
 
@@ -58,3 +58,18 @@ def last(connection: sqlite3.Connection, drvs: Collection[DrvPath]) -> dict[DrvP
         )
         for number, text, builder, started_at, log_path, ended_at, exit_status, outcome, reason in rows
     }
+
+
+def mentioned(connection: sqlite3.Connection) -> frozenset[DrvPath]:
+    """List the attempted derivations that an evaluation has, or that something needs which an evaluation has."""
+    attempted = {number for (number,) in connection.execute("SELECT DISTINCT derivation FROM attempt")}
+    if not attempted:
+        return frozenset()
+    # Inputs have smaller numbers than what needs them, so one pass from above sees all, and need not go on below.
+    lowest = (min(attempted),)
+    had = {number for (number,) in connection.execute("SELECT derivation FROM attribute WHERE derivation >= ?", lowest)}
+    rows = connection.execute("SELECT id, inputs FROM derivation WHERE id >= ? ORDER BY id DESC", lowest)
+    for number, inputs in rows:
+        if number in had:
+            had.update(unpacked(inputs))
+    return frozenset(derivations.paths(connection, attempted & had).values())

@@ -219,3 +219,7 @@ class Store(Protocol):
     async def last_attempts(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, Attempt]:
         """Return the newest attempt at each that has one."""
         ...
+
+    async def mentioned_attempts(self) -> frozenset[DrvPath]:
+        """Return the attempted derivations that are in the closure of an evaluation, finished or not."""
+        ...

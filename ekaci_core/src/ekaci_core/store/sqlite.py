@@ -162,3 +162,7 @@ class SqliteStore:
     async def last_attempts(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, Attempt]:
         """See `Store`."""
         return await self._database.read(lambda tx: attempts.last(tx, drvs))
+
+    async def mentioned_attempts(self) -> frozenset[DrvPath]:
+        """See `Store`."""
+        return await self._database.read(attempts.mentioned)
