@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,3 +123,64 @@ def test_an_evaluation_without_a_package_proves_nothing(
 
     assert finished.status == 4, finished.stdout
     assert finished.document["verdict"] == "wait"
+
+
+SETS = (
+    '{ hello = good "hello"; gimp = good "gimp"; set = { recurseForDerivations = true; one = good "one"; };'
+    ' silent = { two = good "two"; }; }'
+)
+
+
+@pytest.mark.parametrize(
+    ("globs", "advice"),
+    [
+        (["helo"], "did you mean hello?"),
+        (["set"], "-A 'set.*'"),
+        (["set.oen"], "did you mean set.one?"),
+        (["sett.one"], "did you mean set?"),
+        (["silent.*"], "recurseForDerivations"),
+        (["zzzzzz*"], "without -A"),
+        (["helo", "gmip"], "did you mean gimp?"),
+    ],
+    ids=str,
+)
+def test_globs_that_match_nothing_are_wrong_use(
+    empty_repository: ReviewedRepository, globs: list[str], advice: str
+) -> None:
+    of_two_commits(empty_repository, SETS, SETS)
+
+    finished = empty_repository.review(*(word for glob in globs for word in ("-A", glob)))
+
+    assert finished.status == 2, finished.stderr
+    assert all(repr(glob) in finished.stderr for glob in globs)
+    assert advice in finished.stderr
+
+
+def test_one_glob_of_several_that_matches_nothing_is_a_note(empty_repository: ReviewedRepository) -> None:
+    of_two_commits(empty_repository, SETS, SETS)
+
+    finished = empty_repository.review("-A", "set.*", "-A", "helo", "--format", "json")
+
+    assert finished.status == 0, finished.stderr
+    assert [note for note in finished.document["notes"] if "no attribute matches" in note] == [
+        "no attribute matches -A 'helo' on either side"
+    ]
+
+
+def test_names_of_a_flake_are_suggested(empty_repository: ReviewedRepository) -> None:
+    flake = '{ outputs = _: { packages.SYSTEM.hello = derivation { name = "h"; builder = "x"; system = "y"; }; }; }'
+    system = subprocess.run(
+        ["nix-instantiate", "--eval", "--expr", "builtins.currentSystem"],
+        env=dict(empty_repository.environment),
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    for message in ("one", "two"):
+        empty_repository.commit(message, {"flake.nix": flake.replace("SYSTEM", system) + f"\n# {message}\n"})
+        empty_repository.git("switch", "--quiet", "--create", f"after-{message}")
+
+    finished = empty_repository.review("-A", "packages.helo")
+
+    assert finished.status == 2, finished.stderr
+    assert "did you mean packages.hello?" in finished.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ import anyio.to_thread
 import attrs
 
 from ekaci_core.api import EvaluationRequest, Evaluator
+from ekaci_core.builtin.evaluators.worker import flake_reference
 from ekaci_core.changes import JobContents
 from ekaci_core.config.faults import MissingJobFile
 from ekaci_core.config.merge import ReviewJob
@@ -27,9 +29,12 @@ from ekaci_core.evaluation import (
 )
 from ekaci_core.model.evaluation import EvaluationKey
 from ekaci_core.model.event import ReviewSide
+from ekaci_core.model.ids import AttrPath
 from ekaci_core.model.repository import Job
+from ekaci_core.nix.attribute_names import Place, attribute_names
 from ekaci_core.nix.settings import NixSettings
 from ekaci_core.server.inputs import Checkouts, ReviewInputs
+from ekaci_core.server.matching import check_globs
 from ekaci_core.server.options import ReviewOptions
 from ekaci_core.store.contract import EvaluationContents, Store
 
@@ -86,7 +91,33 @@ class SideEvaluations:
             if of_side is not None
         }
         found = await self._run(list(tasks.values()))
-        return tuple(self._contents(job, tasks, found) for job in jobs)
+        contents = tuple(self._contents(job, tasks, found) for job in jobs)
+        self.notes += await check_globs(self._options.attr_globs, contents, partial(self._names, jobs))
+        return contents
+
+    async def _names(self, jobs: Sequence[ReviewJob], places: Sequence[Place]) -> Mapping[Place, Sequence[str]]:
+        names: dict[Place, list[str]] = {}
+        for job in jobs:
+            side, of_side = (ReviewSide.BASE, job.base) if job.head is None else (ReviewSide.HEAD, job.head)
+            if of_side is not None:
+                found = await self._names_of(side, of_side, places)
+                names |= {place: [*names.get(place, ()), *more] for place, more in found.items()}
+        return names
+
+    async def _names_of(self, side: ReviewSide, job: Job, places: Sequence[Place]) -> Mapping[Place, Sequence[str]]:
+        root = await self._checkouts.of(side)
+        try:
+            file = job_file(root, job)
+        except MissingJobFile:  # of a base alone, which was noted
+            return {}
+        return await attribute_names(
+            places,
+            file=file,
+            flake=flake_reference(EvaluationRequest(root=root, file=job.file, gc_roots=root, flake=job.flake)),
+            begin=AttrPath(job.attr_path or "").parts,
+            system=self._options.system,
+            environment=self._environment,
+        )
 
     def _task(self, side: ReviewSide, job: Job, person: str) -> _Task:
         key = evaluation_key(
