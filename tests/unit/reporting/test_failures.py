@@ -115,6 +115,7 @@ async def test_a_log_that_cannot_be_read_costs_nothing_else(store: Store, tmp_pa
     (failure,) = await collected(store, [Build(LEAF, BuildState.FAILURE)], ADDED)
 
     assert failure.log_tail == ()
+    assert failure.log_path == (None if kind == "gone" else str(log))
     assert failure.reason == "exit code 1"
 
 

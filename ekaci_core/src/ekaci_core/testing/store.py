@@ -361,6 +361,27 @@ class StoreConformance:
         assert answers.count(None) == 1
         assert len(set(answers)) == 2
 
+    async def test_attempts_in_the_closure_of_an_evaluation_are_mentioned(self, store: Store) -> None:
+        assert await store.mentioned_attempts() == frozenset()
+        records = [record("base"), record("lib", "base"), record("app", "lib"), record("never-tried", "app")]
+        first = await evaluated(store, records, [attribute("app")])
+        other = [record("lone"), record("plugin", "lib", "lone")]
+        second = await evaluated(store, other, [attribute("plugin"), attribute("never-tried")], of=key("other"))
+        for name in ("base", "lib", "app", "lone", "plugin", "lib"):
+            await store.begin_attempt(drv(name), builder="local", log_path=None, now=1)
+        every = {drv(name) for name in ("base", "lib", "app", "lone", "plugin")}
+        assert await store.mentioned_attempts() == every
+        await store.drop_evaluations([second])
+        assert await store.mentioned_attempts() == {drv(name) for name in ("base", "lib", "app")}
+        await store.drop_evaluations([first])
+        assert await store.mentioned_attempts() == frozenset()
+
+    async def test_an_evaluation_that_is_being_made_mentions_attempts_too(self, store: Store) -> None:
+        unfinished = await store.begin_evaluation(key(), now=1, gc_roots="/roots")
+        await store.add_evaluated(unfinished, [record("lib"), record("app", "lib")], [attribute("app")])
+        await store.begin_attempt(drv("lib"), builder="local", log_path=None, now=1)
+        assert await store.mentioned_attempts() == {drv("lib")}
+
 
 def _fault(attr: str) -> AttributeFault:
     return AttributeFault(AttrPath(attr), FaultKind.ERROR, "error: no", "default.nix:1:2")

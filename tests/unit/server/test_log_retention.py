@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Collection
+from pathlib import Path
+
+import attrs
+import pytest
+
+from ekaci_core.model.errors import InfrastructureFault
+from ekaci_core.server.retention import LogFolder, LogLimits, Retention, expired
+from ekaci_core.store import Store, open_store
+from ekaci_core.testing.facts import attribute, drv, evaluated, key, record
+
+pytestmark = pytest.mark.anyio
+
+NOW = 2_000_000_000.0
+DAY = 86_400.0
+
+
+@attrs.frozen
+class Shelf:
+    """Logs and roots in a folder, swept at `NOW` by a review that began a minute before."""
+
+    folder: Path
+    store: Store
+
+    def built(self, name: str, days_ago: float = 1, size: int = 10) -> Path:
+        """Lay down the log and the roots of a build."""
+        log = self.folder / "logs" / drv(name).hash_part / "build.log"
+        log.parent.mkdir(parents=True)
+        log.write_bytes(b"x" * size)
+        os.utime(log, (NOW - days_ago * DAY,) * 2)
+        roots = self.folder / "roots"
+        roots.mkdir(exist_ok=True)
+        for output in ("", "-dev"):
+            (roots / f"{drv(name).hash_part}-{name}{output}").symlink_to("/nowhere")
+        return log
+
+    async def sweep(
+        self, limits: LogLimits | None = None, *, keep: Collection[Path] = (), forgotten: bool = False
+    ) -> None:
+        """Sweep."""
+        retention = Retention(self.store, self.folder / "logs", self.folder / "roots", limits or LogLimits())
+        await retention.sweep(now=NOW, since=NOW - 60, keep=keep, forgotten=forgotten)
+
+    def has(self, name: str) -> tuple[bool, int]:
+        """Whether the log is there, and how many roots."""
+        hash_part = drv(name).hash_part
+        return (self.folder / "logs" / hash_part).exists(), len(list((self.folder / "roots").glob(f"{hash_part}-*")))
+
+
+@pytest.fixture
+async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
+    (tmp_path / "logs").mkdir()
+    async with open_store(None) as store:
+        yield Shelf(tmp_path, store)
+
+
+def folder(name: str, written_at: float, size: int) -> LogFolder:
+    return LogFolder(Path("/logs", name), written_at, size)
+
+
+def test_what_is_too_old_expires_and_the_oldest_of_what_is_too_much() -> None:
+    logs = [folder("d", 1, 1), folder("a", 100, 60), folder("c", 70, 30), folder("b", 80, 30)]
+    assert [log.path.name for log in expired(logs, LogLimits(1000, 99), 100)] == []
+    assert [log.path.name for log in expired(logs, LogLimits(1000, 25), 100)] == ["c", "d"]
+    assert [log.path.name for log in expired(logs, LogLimits(90, 1000), 100)] == ["c", "d"]
+    assert [log.path.name for log in expired(logs, LogLimits(0, 1000), 100)] == ["a", "b", "c", "d"]
+    assert expired([], LogLimits(), 100) == []
+
+
+async def test_old_logs_go_and_roots_stay_while_nothing_was_forgotten(shelf: Shelf) -> None:
+    shelf.built("old", days_ago=31)
+    shelf.built("new", days_ago=29)
+    await shelf.sweep()
+    assert (shelf.has("old"), shelf.has("new")) == ((False, 2), (True, 2))
+
+
+async def test_over_the_size_the_oldest_go(shelf: Shelf) -> None:
+    for days, name in enumerate(("first", "second", "third"), 1):
+        shelf.built(name, days_ago=days, size=400)
+    await shelf.sweep(LogLimits(total_bytes=900))
+    assert [shelf.has(name)[0] for name in ("first", "second", "third")] == [True, True, False]
+
+
+async def test_this_reviews_logs_and_those_its_report_names_stay(shelf: Shelf) -> None:
+    shelf.built("just-written", days_ago=0)
+    named = shelf.built("named", days_ago=50)
+    shelf.built("other", days_ago=50)
+    await shelf.sweep(LogLimits(total_bytes=0), keep=[named], forgotten=True)
+    assert [shelf.has(name)[0] for name in ("just-written", "named", "other")] == [True, True, False]
+
+
+async def test_what_no_evaluation_mentions_goes_once_one_was_forgotten(shelf: Shelf) -> None:
+    await evaluated(shelf.store, [record("lib"), record("app", "lib")], [attribute("app")])
+    old = await evaluated(shelf.store, [record("gone")], [attribute("gone")], of=key("other"))
+    for name in ("lib", "app", "gone", "of-another-database"):
+        shelf.built(name)
+        if name != "of-another-database":
+            await shelf.store.begin_attempt(drv(name), builder="local", log_path=None, now=1)
+    await shelf.store.drop_evaluations([old])
+    await shelf.sweep(forgotten=False)
+    assert shelf.has("gone") == (True, 2)
+    await shelf.sweep(forgotten=True)
+    assert {name: shelf.has(name) for name in ("lib", "app", "gone", "of-another-database")} == {
+        "lib": (True, 2),
+        "app": (True, 2),
+        "gone": (False, 0),
+        "of-another-database": (False, 0),
+    }
+
+
+async def test_what_a_build_that_was_stopped_early_left_goes_too(shelf: Shelf) -> None:
+    empty = shelf.folder / "logs" / drv("stopped").hash_part
+    empty.mkdir()
+    os.utime(empty, (NOW - 40 * DAY,) * 2)
+    await shelf.sweep()
+    assert not empty.exists()
+
+
+async def test_files_of_others_are_left_alone(shelf: Shelf, tmp_path: Path) -> None:
+    kept = tmp_path / "elsewhere"
+    kept.mkdir()
+    (kept / "build.log").write_text("mine")
+    os.utime(kept / "build.log", (0, 0))
+    (shelf.folder / "logs" / "notes").mkdir()
+    (shelf.folder / "logs" / drv("link").hash_part).symlink_to(kept)
+    (shelf.folder / "roots").mkdir()
+    (shelf.folder / "roots" / f"{drv('file').hash_part}-file").write_text("no link")
+    await shelf.sweep(LogLimits(total_bytes=0, age_seconds=0), forgotten=True)
+    assert sorted(path.name for path in (shelf.folder / "logs").iterdir()) == sorted(["notes", drv("link").hash_part])
+    assert (kept / "build.log").exists()
+    assert shelf.has("file") == (False, 1)
+
+
+async def test_a_folder_that_cannot_be_read_is_named(shelf: Shelf) -> None:
+    (shelf.folder / "logs").rmdir()
+    with pytest.raises(InfrastructureFault, match="cannot be removed") as raised:
+        await shelf.sweep()
+    assert raised.value.where == str(shelf.folder / "logs")
