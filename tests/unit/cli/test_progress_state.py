@@ -10,6 +10,7 @@ from ekaci_core.model.event import (
     BuildPhase,
     BuildsPlanned,
     BuildStarted,
+    EvaluationContinued,
     EvaluationFinished,
     EvaluationProgress,
     EvaluationStarted,
@@ -41,6 +42,17 @@ def test_a_known_evaluation_is_told_as_known() -> None:
 
     assert told == "evaluated set of base: known from before"
     assert state.evaluation_line("base", "set", 1.0) == "base set: known from before"
+
+
+def test_a_continued_evaluation_counts_what_is_known_but_not_in_its_rate() -> None:
+    state = ProgressState()
+    state.apply(EvaluationStarted(ReviewSide.HEAD, "set"), 0.0)
+    told = state.apply(EvaluationContinued(ReviewSide.HEAD, "set", 1000), 0.0)
+
+    assert told == "evaluation of set of head continued: 1000 attributes known from before"
+    assert state.evaluation_line("head", "set", 1.0) == "head set: 1,000 attributes, 0/s, 0:01"
+    state.apply(EvaluationProgress(ReviewSide.HEAD, "set", attributes=1200, faults=0, derivations=0), 2.0)
+    assert state.evaluation_line("head", "set", 2.0) == "head set: 1,200 attributes, 100/s, 0:02"
 
 
 def test_running_builds_show_phase_and_age_the_oldest_first() -> None:

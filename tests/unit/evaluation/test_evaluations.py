@@ -218,14 +218,22 @@ async def test_a_cancelled_evaluation_leaves_nothing(desk: Desk, files: Derivati
     assert desk.kept() == set()
 
 
-async def test_faults_of_the_moment_are_told_and_not_kept(desk: Desk, files: DerivationFiles) -> None:
+async def test_faults_of_the_moment_are_told_and_tried_again(desk: Desk, files: DerivationFiles) -> None:
     evaluator = ScriptedEvaluator([[files.attribute("a"), NO_MEMORY, ERROR]])
     made = await desk.evaluate(evaluator)
     assert made.notes == (
-        "The evaluation of packages is not kept for later, as these faults may pass: large (out of memory).",
+        "The next evaluation of packages tries these again, as their faults may pass: large (out of memory).",
     )
     assert (await desk.store.contents(made.record.id)).faults == (ERROR, NO_MEMORY)
-    assert not (await desk.evaluate(evaluator)).cached
+    passed = ScriptedEvaluator([[files.attribute("a"), files.attribute("large"), ERROR]])
+    again = await desk.evaluate(passed)
+    assert not again.cached
+    assert again.notes == ()
+    assert passed.yielded == ["large", "broken"]
+    contents = await desk.store.contents(again.record.id)
+    assert contents.attributes.keys() == {"a", "large"}
+    assert contents.faults == (ERROR,)
+    assert (await desk.evaluate(passed)).cached
 
 
 async def test_a_fault_of_the_whole_job_is_not_kept(desk: Desk) -> None:
@@ -253,7 +261,7 @@ async def test_what_is_in_use_stays_whatever_the_number(desk: Desk, files: Deriv
         held = await service.evaluate(key(), ReviewSide.BASE, request)
         other = await desk.evaluate(evaluator, key("other"), keep=0)
         assert (await desk.store.contents(held.record.id)).attributes
-        assert Path(held.record.gc_roots, "root").exists()  # noqa: ASYNC240
+        assert Path(held.record.gc_roots, "root-0").exists()  # noqa: ASYNC240
     last = await desk.evaluate(evaluator, key("last"), keep=0)
     assert {use.id for use in await desk.store.evaluations()} == {last.record.id}
     assert other.record.id != last.record.id

@@ -16,8 +16,8 @@ from ekaci_core.testing.facts import key
 pytestmark = pytest.mark.anyio
 
 
-def use(number: int, used_at: float, *, finished: bool = True) -> EvaluationUse:
-    return EvaluationUse(EvaluationId(number), f"/roots/{number}", finished, used_at)
+def use(number: int, used_at: float, *, finished: bool = True, obsolete: bool = False) -> EvaluationUse:
+    return EvaluationUse(EvaluationId(number), f"/roots/{number}", finished, used_at, obsolete)
 
 
 @pytest.fixture
@@ -40,9 +40,11 @@ async def evaluation(store: Store, roots: Roots, job: str, *, finished: bool = T
     return lease.directory
 
 
-def test_the_last_used_stay_and_unfinished_ones_go() -> None:
-    uses = [use(1, 50), use(2, 10), use(3, 30), use(4, 99, finished=False), use(5, 30)]
-    assert [each.id for each in surplus(uses, 2)] == [4, 3, 2]
+def test_the_last_used_stay_finished_or_not_and_what_is_obsolete_goes() -> None:
+    obsolete = use(4, 99, finished=False, obsolete=True)
+    uses = [use(1, 50), use(2, 10), use(3, 30), obsolete, use(5, 30), use(6, 40, finished=False)]
+    assert [each.id for each in surplus(uses, 3)] == [4, 3, 2]
+    assert [each.id for each in surplus(uses, 1)] == [4, 6, 5, 3, 2]
     assert [each.id for each in surplus(uses, 9)] == [4]
     assert surplus([], 2) == []
 
@@ -74,3 +76,24 @@ async def test_evaluations_whose_directory_is_gone_are_dropped(store: Store, roo
     await anyio.to_thread.run_sync(shutil.rmtree, tmp_path / "roots")
     assert await retire(store, roots, keep=0) == 1
     assert await store.evaluations() == ()
+
+
+async def test_an_unfinished_one_has_a_single_maker(roots: Roots) -> None:
+    maker = roots.new()
+    path = str(maker.directory)
+    assert roots.take_up(path) is None, "its maker is at it"
+    user = roots.use(path)
+    assert user is not None
+    maker.release()
+    second = roots.take_up(path)
+    assert second is not None, "whoever only uses it does not matter"
+    assert roots.take_up(path) is None
+    user.release()
+    assert roots.take_over(second.directory) is None
+    second.release()
+    remover = roots.take_over(second.directory)
+    assert remover is not None
+    assert roots.take_up(path) is None, "it is about to be removed"
+    remover.remove()
+    assert roots.take_up(path) is None
+    assert roots.present() == []

@@ -11,7 +11,7 @@ import attrs
 
 from ekaci_core.api.context import PluginContext
 from ekaci_core.model.evaluation import EvaluatedItem
-from ekaci_core.model.ids import System
+from ekaci_core.model.ids import AttrPath, System
 
 
 @attrs.frozen
@@ -32,9 +32,11 @@ class EvaluationRequest:
         memory_mib: limit of resident memory of one worker. A worker over it is restarted; an attribute that
             exceeds it alone in a fresh worker is reported as out of memory.
         timeout_seconds: longest time one attribute may take; None for no limit.
-        gc_roots: a directory, existing and empty, below which every instantiated derivation of the result is
-            registered as a gc root, indirectly, before the item that names it is yielded.
+        gc_roots: an existing directory, below which every instantiated derivation of the result is registered as a gc
+            root, indirectly, before the item that names it is yielded. It is empty, or holds what protects the
+            derivations in ``known``, which must stay.
         nix_path: entries for ``NIX_PATH``; empty unsets it.
+        known: attributes whose results the caller has: they need not be evaluated and yielded, but may be.
     """
 
     root: Path
@@ -48,6 +50,7 @@ class EvaluationRequest:
     memory_mib: int = 4096
     timeout_seconds: float | None = None
     nix_path: tuple[str, ...] = ()
+    known: frozenset[AttrPath] = frozenset()
 
 
 class Evaluator(Protocol):

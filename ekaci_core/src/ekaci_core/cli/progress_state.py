@@ -10,6 +10,8 @@ from ekaci_core.model.event import (
     BuildPhase,
     BuildsPlanned,
     BuildStarted,
+    EvaluationContinued,
+    EvaluationEvent,
     EvaluationFinished,
     EvaluationProgress,
     EvaluationStarted,
@@ -26,6 +28,7 @@ class EvaluationState:
 
     started: float
     attributes: int = 0
+    known: int = 0
     faults: int = 0
     finished: bool = False
     cached: bool = False
@@ -61,7 +64,7 @@ class ProgressState:
                 return name
             case ReviewNote(text=text):
                 return f"note: {text}"
-            case EvaluationStarted() | EvaluationProgress() | EvaluationFinished():
+            case EvaluationStarted() | EvaluationContinued() | EvaluationProgress() | EvaluationFinished():
                 return self._evaluation(event, now)
             case BuildsPlanned(total=total):
                 self.planned = total
@@ -77,10 +80,13 @@ class ProgressState:
             case BuildFinished():
                 return self._finished(event)
 
-    def _evaluation(self, event: EvaluationStarted | EvaluationProgress | EvaluationFinished, now: float) -> str | None:
+    def _evaluation(self, event: EvaluationEvent, now: float) -> str | None:
         name = event.side.value
         state = self.evaluations.setdefault((name, event.job), EvaluationState(started=now))
         match event:
+            case EvaluationContinued(attributes=known):
+                state.attributes = state.known = known
+                return f"evaluation of {event.job} of {name} continued: {known} attributes known from before"
             case EvaluationProgress():
                 state.attributes, state.faults = event.attributes, event.faults
             case EvaluationFinished():
@@ -106,7 +112,7 @@ class ProgressState:
         if state.cached:
             return f"{side:4} {job}: known from before"
         seconds = state.seconds if state.finished else max(now - state.started, 0.001)
-        rate = state.attributes / max(seconds, 0.001)
+        rate = (state.attributes - state.known) / max(seconds, 0.001)
         faults = f", {state.faults} errors" if state.faults else ""
         return f"{side:4} {job}: {state.attributes:,} attributes{faults}, {rate:,.0f}/s, {duration(seconds)}"
 

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import os.path
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import anyio
 import anyio.to_thread
 import attrs
 
 from ekaci_core.api import Clock, EkaciError, EvaluationRequest, Evaluator, InfrastructureFault
 from ekaci_core.bus import Broadcast
+from ekaci_core.evaluation.drafts import Drafts, count_missing
 from ekaci_core.evaluation.ingestion import Ingestion, ReadUnknown
 from ekaci_core.evaluation.retention import retire
 from ekaci_core.evaluation.roots import Lease, Roots
 from ekaci_core.model.evaluation import AttributeFault, EvaluationKey
-from ekaci_core.model.event import EvaluationFinished, EvaluationProgress, EvaluationStarted, ReviewEvent, ReviewSide
-from ekaci_core.model.ids import DrvPath
+from ekaci_core.model.event import (
+    EvaluationContinued,
+    EvaluationFinished,
+    EvaluationProgress,
+    EvaluationStarted,
+    ReviewEvent,
+    ReviewSide,
+)
 from ekaci_core.nix.records import read_unknown
 from ekaci_core.store.contract import EvaluationId, EvaluationRecord, Store
 
 KEEP: Final = 20
 _ATTEMPTS: Final = 3
-_CLEAN_UP_SECONDS: Final = 10.0
 
 RequestFactory = Callable[[Path], Awaitable[EvaluationRequest]]
-"""Makes the request, given the empty directory for its gc roots; only now is a checkout needed."""
+"""Makes the request, given the directory for its gc roots; only now is a checkout needed."""
 
 
 @attrs.frozen
@@ -74,6 +77,7 @@ class Evaluations:
         self._evaluator = evaluator
         self._clock = clock
         self._roots = Roots.at(roots_dir)
+        self._drafts = Drafts(store, self._roots)
         self._events = events
         self._keep = keep
         self._read = read
@@ -94,19 +98,20 @@ class Evaluations:
     ) -> Evaluated:
         """Return the evaluation of this key, from the store if it is there and its derivations still are.
 
-        Two processes may both evaluate the same key; the results are the same. With ``anew`` it is evaluated whatever
-        is known, and the result is what is known from then on.
+        Two processes may both evaluate the same key; the results are the same. One that was interrupted is continued
+        with the attributes that it has. With ``anew`` it is evaluated whatever is known, and the result is what is
+        known from then on.
 
         Raises:
-            EvaluatorUnavailable, InfrastructureFault: nothing is kept of the evaluation then.
+            EvaluatorUnavailable, InfrastructureFault: what is stored of the evaluation is continued the next time.
         """
         began = self._clock.monotonic()
         self._events.send(EvaluationStarted(side, key.job))
         record, notes = (None, ()) if anew else await self._known(key)
         cached = record is not None
         if record is None:
-            record, passing = await self._fresh(key, side, request)
-            notes += _not_kept(key, passing)
+            record, passing = await self._fresh(key, side, request, anew=anew)
+            notes += _tried_again(key, passing)
         self._events.send(EvaluationFinished(side, key.job, cached, self._clock.monotonic() - began))
         if not cached:
             notes += await self._retire()
@@ -142,56 +147,31 @@ class Evaluations:
 
     async def _vanished(self, evaluation: EvaluationId) -> int:
         paths = await self._store.evaluated_derivations(evaluation)
-        return await anyio.to_thread.run_sync(_count_missing, paths)
+        return await anyio.to_thread.run_sync(count_missing, paths)
 
     async def _fresh(
-        self, key: EvaluationKey, side: ReviewSide, request: RequestFactory
+        self, key: EvaluationKey, side: ReviewSide, request: RequestFactory, *, anew: bool
     ) -> tuple[EvaluationRecord, Sequence[AttributeFault]]:
         def report(state: Ingestion) -> None:
             self._events.send(EvaluationProgress(side, key.job, state.attributes, state.faults, state.derivations))
 
         began_at = self._clock.now()
-        async with self._begun(key, began_at) as (evaluation, lease):
-            ingestion = Ingestion(self._store, evaluation, report, read=self._read)
+        async with self._drafts.open(key, now=began_at, anew=anew) as draft:
+            if draft.known:
+                self._events.send(EvaluationContinued(side, key.job, len(draft.known)))
+            ingestion = Ingestion(self._store, draft.id, report, read=self._read, known=draft.known)
             try:
-                async with self._evaluator.evaluate(await request(lease.directory)) as items:
+                asked = attrs.evolve(await request(draft.lease.directory), known=draft.known)
+                async with self._evaluator.evaluate(asked) as items:
                     await ingestion.take(items)
             except BaseExceptionGroup as group:
                 raise _foremost(group) from group
             now = self._clock.now()
             if not ingestion.passing:
-                await self._store.finish_evaluation(evaluation, now=now)
-        record = EvaluationRecord(evaluation, key, now, str(lease.directory), now - began_at)
+                await self._store.finish_evaluation(draft.id, now=now)
+        self._leases.append(draft.lease)
+        record = EvaluationRecord(draft.id, key, now, str(draft.lease.directory), now - began_at)
         return record, ingestion.passing
-
-    @asynccontextmanager
-    async def _begun(self, key: EvaluationKey, now: float) -> AsyncIterator[tuple[EvaluationId, Lease]]:
-        """Begin an evaluation and hold it; on an error or cancellation nothing of it stays."""
-        lease = self._roots.new()
-        evaluation: EvaluationId | None = None
-        try:
-            evaluation = await self._store.begin_evaluation(key, now=now, gc_roots=str(lease.directory))
-            yield evaluation, lease
-        except BaseException as error:
-            with anyio.move_on_after(_CLEAN_UP_SECONDS, shield=True):
-                await self._discard(evaluation, lease, error)
-            raise
-        self._leases.append(lease)
-
-    async def _discard(self, evaluation: EvaluationId | None, lease: Lease, error: BaseException) -> None:
-        # What is left over here goes when evaluations are retired; the first error is the one to be seen.
-        try:
-            if evaluation is not None:
-                await self._store.drop_evaluations([evaluation])
-            await anyio.to_thread.run_sync(lease.remove)
-        except EkaciError as second:
-            error.add_note(f"Nor could its traces be removed: {second}")
-        finally:
-            lease.release()
-
-
-def _count_missing(paths: Collection[DrvPath]) -> int:
-    return sum(not os.path.lexists(path) for path in paths)
 
 
 def _vanished_note(key: EvaluationKey, missing: int) -> str:
@@ -199,14 +179,14 @@ def _vanished_note(key: EvaluationKey, missing: int) -> str:
     return f"{what} of an earlier evaluation of {key.job} vanished from the Nix store; it is evaluated again."
 
 
-def _not_kept(key: EvaluationKey, passing: Sequence[AttributeFault]) -> tuple[str, ...]:
+def _tried_again(key: EvaluationKey, passing: Sequence[AttributeFault]) -> tuple[str, ...]:
     # A fault of the whole job is plain to see anyway.
     named = [fault for fault in passing if fault.attr != ""]
     if not named:
         return ()
     first, others = named[0], f" and {len(named) - 1} more" if len(named) > 1 else ""
     what = f"{first.attr or 'an attribute'} ({first.kind.value.replace('_', ' ')})"
-    return (f"The evaluation of {key.job} is not kept for later, as these faults may pass: {what}{others}.",)
+    return (f"The next evaluation of {key.job} tries these again, as their faults may pass: {what}{others}.",)
 
 
 def _foremost(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -13,7 +13,7 @@ from ekaci_core.evaluation.batches import Batches
 from ekaci_core.evaluation.passing import may_pass
 from ekaci_core.model.derivation import DerivationRecord
 from ekaci_core.model.evaluation import AttributeFault, EvaluatedAttribute, EvaluatedItem
-from ekaci_core.model.ids import DrvPath
+from ekaci_core.model.ids import AttrPath, DrvPath
 from ekaci_core.nix.records import read_unknown
 from ekaci_core.store.contract import EvaluationId, Store
 
@@ -30,7 +30,7 @@ class Ingestion:
     """Reads what is new below each attribute and stores both in large transactions.
 
     Attributes:
-        attributes: derivations reported so far.
+        attributes: derivations known or reported so far.
         faults: faults reported so far.
         derivations: derivations added to the store so far.
         passing: reported faults that may be gone next time.
@@ -43,6 +43,7 @@ class Ingestion:
         on_progress: Callable[[Ingestion], None],
         *,
         read: ReadUnknown = read_unknown,
+        known: Collection[AttrPath] = frozenset(),
     ) -> None:
         """Write into an evaluation that was begun.
 
@@ -51,8 +52,9 @@ class Ingestion:
             evaluation: which.
             on_progress: called whenever a figure grew.
             read: reads derivations and all they need from the Nix store, except what is known.
+            known: attributes that it has; what else is reported of them is left out.
         """
-        self.attributes = 0
+        self.attributes = len(known)
         self.faults = 0
         self.derivations = 0
         self.passing: list[AttributeFault] = []
@@ -60,6 +62,7 @@ class Ingestion:
         self._evaluation = evaluation
         self._on_progress = on_progress
         self._read = read
+        self._known = known
         self._stored: set[DrvPath] = set()
 
     async def take(self, items: AsyncIterator[Sequence[EvaluatedItem]]) -> None:
@@ -72,7 +75,8 @@ class Ingestion:
         batches: Batches[EvaluatedItem] = Batches(capacity=CAPACITY, group=GROUP, patience_seconds=PATIENCE_SECONDS)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._store_all, batches, name="store evaluated items")
-            async for batch in items:
+            async for reported in items:
+                batch = [item for item in reported if item.attr not in self._known] if self._known else reported
                 self._count(batch)
                 await batches.put(batch)
             batches.close()

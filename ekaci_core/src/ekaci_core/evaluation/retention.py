@@ -13,9 +13,9 @@ from ekaci_core.store.contract import EvaluationUse, Store
 
 
 def surplus(uses: Sequence[EvaluationUse], keep: int) -> list[EvaluationUse]:
-    """Choose what may go: what was never finished, and all but the ``keep`` that were used last."""
-    finished = sorted((use for use in uses if use.finished), key=lambda use: (use.used_at, use.id), reverse=True)
-    return [use for use in uses if not use.finished] + finished[keep:]
+    """Choose what may go: what nobody can continue or needs to, and all but the ``keep`` that were used last."""
+    useful = sorted((use for use in uses if not use.obsolete), key=lambda use: (use.used_at, use.id), reverse=True)
+    return [use for use in uses if use.obsolete] + useful[keep:]
 
 
 async def retire(store: Store, roots: Roots, *, keep: int) -> int:

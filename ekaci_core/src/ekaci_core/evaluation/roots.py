@@ -1,7 +1,8 @@
 """Directories of gc roots, one an evaluation, and the locks that say who is using them.
 
 A lock is a file beside the directory, locked by the kernel: shared by whoever uses the evaluation, alone by whoever
-removes it. A process that is killed has let go of it. A process holds the lock before it makes the directory.
+removes it. A process that is killed has let go of it. A process holds the lock before it makes the directory. Whoever
+makes the evaluation has, besides, the directory itself locked alone, so that no two continue the same one.
 """
 
 from __future__ import annotations
@@ -28,13 +29,26 @@ class Lease:
     def __init__(self, directory: Path, descriptor: int) -> None:
         """Take over a locked file."""
         self.directory = directory
-        self._descriptor: int | None = descriptor
+        self._descriptors = [descriptor]
+
+    def make(self) -> bool:
+        """Become the one who makes the evaluation; False if another is.
+
+        Raises:
+            OSError: the directory cannot be opened or locked.
+        """
+        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._descriptors.append(descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def release(self) -> None:
         """Let go; a second time does nothing."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
+        while self._descriptors:
+            os.close(self._descriptors.pop())
 
     def remove(self) -> None:
         """Remove the directory and the lock with it, then let go."""
@@ -58,7 +72,7 @@ class Roots:
         return cls(Path(os.path.realpath(directory)))
 
     def new(self) -> Lease:
-        """Make an empty directory and hold it.
+        """Make an empty directory, and hold it to make an evaluation.
 
         Raises:
             InfrastructureFault: it cannot be made.
@@ -71,7 +85,12 @@ class Roots:
                 raise InfrastructureFault(
                     "the new directory of gc roots is locked", where=str(directory), do="Run again."
                 )
-            directory.mkdir()
+            try:
+                directory.mkdir()
+                lease.make()
+            except BaseException:
+                lease.release()
+                raise
         return lease
 
     def use(self, gc_roots: str) -> Lease | None:
@@ -85,6 +104,20 @@ class Roots:
             lease.remove()
             return None
         return lease
+
+    def take_up(self, gc_roots: str) -> Lease | None:
+        """Hold an unfinished evaluation's directory, to continue it; None as `use`, and if another makes it."""
+        lease = self.use(gc_roots)
+        if lease is None:
+            return None
+        alone = False
+        try:
+            with _explained(lease.directory):
+                alone = lease.make()
+        finally:
+            if not alone:
+                lease.release()
+        return lease if alone else None
 
     def take_over(self, directory: Path) -> Lease | None:
         """Hold a directory alone, to remove it; None if anyone uses it."""

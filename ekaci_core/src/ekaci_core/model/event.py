@@ -26,8 +26,17 @@ class EvaluationStarted:
 
 
 @attrs.frozen
+class EvaluationContinued:
+    """An evaluation that was interrupted is taken up; so many derivation attributes are known from before."""
+
+    side: ReviewSide
+    job: str
+    attributes: int
+
+
+@attrs.frozen
 class EvaluationProgress:
-    """Totals so far: derivation attributes and faults reported, derivations added to the store."""
+    """Totals so far: derivation attributes, those known from before too, and faults; derivations added to the store."""
 
     side: ReviewSide
     job: str
@@ -92,6 +101,6 @@ class ReviewNote:
     text: str
 
 
-EvaluationEvent = EvaluationStarted | EvaluationProgress | EvaluationFinished
+EvaluationEvent = EvaluationStarted | EvaluationContinued | EvaluationProgress | EvaluationFinished
 BuildEventReport = BuildStarted | BuildPhase | BuildFinished
 ReviewEvent = EvaluationEvent | BuildEventReport | StageStarted | BuildsPlanned | ReviewNote

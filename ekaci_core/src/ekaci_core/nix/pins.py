@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -43,6 +44,7 @@ class Pins:
         self._request = scratch / "pins.json"
         self._held: set[DrvPath] = set()
         self._calls = 0
+        self._series = uuid.uuid4().hex[:12]  # the directory may hold roots of an earlier keeper
 
     async def hold(self, drvs: Iterable[DrvPath]) -> None:
         """Protect these derivations and all that they refer to; those that are protected already cost nothing.
@@ -56,7 +58,7 @@ class Pins:
         self._calls += 1
         await anyio.to_thread.run_sync(self._request.write_text, json.dumps(new))
         target = await self._text_file()
-        await self._root(target, self._roots / f"derivations-{self._calls}")
+        await self._root(target, self._roots / f"derivations-{self._series}-{self._calls}")
         self._held.update(new)
 
     async def _text_file(self) -> str:

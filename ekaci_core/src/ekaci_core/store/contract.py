@@ -63,12 +63,17 @@ class EvaluationContents:
 
 @attrs.frozen
 class EvaluationUse:
-    """What retention needs of an evaluation. ``used_at`` is when it was begun, finished or last used."""
+    """What retention needs of an evaluation. ``used_at`` is when it was begun, continued, finished or last used.
+
+    ``obsolete`` is an unfinished one that is not worth continuing: it has no attributes, or there is a finished one
+    of its key.
+    """
 
     id: EvaluationId
     gc_roots: str
     finished: bool
     used_at: float
+    obsolete: bool = False
 
 
 class UnknownDerivation(LookupError):
@@ -117,6 +122,17 @@ class Store(Protocol):
 
     async def begin_evaluation(self, key: EvaluationKey, *, now: float, gc_roots: str) -> EvaluationId:
         """Open a new evaluation. It stays invisible to `find_evaluation` until it is finished."""
+        ...
+
+    async def unfinished_evaluations(self, key: EvaluationKey) -> Sequence[EvaluationUse]:
+        """Return those of this key with attributes but not finished, the last used first; some may be in the making."""
+        ...
+
+    async def continue_evaluation(self, evaluation: EvaluationId, *, now: float) -> bool:
+        """Take up an unfinished evaluation: its attributes stay, faults and nulls are forgotten, it begins now.
+
+        Returns False if it is gone or was finished.
+        """
         ...
 
     async def known_derivations(self, paths: Collection[DrvPath]) -> frozenset[DrvPath]:

@@ -48,6 +48,23 @@ def begin(connection: sqlite3.Connection, key: EvaluationKey, now: float, gc_roo
     return EvaluationId(cast("int", cursor.lastrowid))
 
 
+def unfinished(connection: sqlite3.Connection, key: EvaluationKey) -> tuple[EvaluationUse, ...]:
+    """List the unfinished evaluations of a key, the last used first."""
+    return _uses(connection.execute(query("unfinished_evaluations"), attrs.asdict(key)))
+
+
+def take_up(connection: sqlite3.Connection, evaluation: EvaluationId, now: float) -> bool:
+    """Begin an unfinished evaluation once more, with the attributes it has; say whether it is there."""
+    cursor = connection.execute(
+        "UPDATE evaluation SET started_at = ?1, used_at = ?1, nulls = 0 WHERE id = ?2 AND finished_at IS NULL",
+        (now, evaluation),
+    )
+    if cursor.rowcount != 1:
+        return False
+    connection.execute("DELETE FROM fault WHERE evaluation = ?", (evaluation,))
+    return True
+
+
 def finish(connection: sqlite3.Connection, evaluation: EvaluationId, now: float) -> None:
     """Make it visible."""
     connection.execute("UPDATE evaluation SET finished_at = ?1, used_at = ?1 WHERE id = ?2", (now, evaluation))
@@ -63,12 +80,13 @@ def use(connection: sqlite3.Connection, evaluation: EvaluationId, now: float) ->
 
 def every(connection: sqlite3.Connection) -> tuple[EvaluationUse, ...]:
     """List all, the last used first."""
-    rows = connection.execute(
-        "SELECT id, gc_roots, finished_at IS NOT NULL, used_at FROM evaluation ORDER BY used_at DESC, id DESC"
-    )
+    return _uses(connection.execute(query("evaluations")))
+
+
+def _uses(rows: Iterable[tuple[int, str, int, float, int]]) -> tuple[EvaluationUse, ...]:
     return tuple(
-        EvaluationUse(EvaluationId(number), gc_roots, bool(finished), used_at)
-        for number, gc_roots, finished, used_at in rows
+        EvaluationUse(EvaluationId(number), gc_roots, bool(finished), used_at, bool(obsolete))
+        for number, gc_roots, finished, used_at, obsolete in rows
     )
 
 

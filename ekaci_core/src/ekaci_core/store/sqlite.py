@@ -72,6 +72,14 @@ class SqliteStore:
         """See `Store`."""
         return await self._database.write(lambda tx: evaluations.begin(tx, key, now, gc_roots))
 
+    async def unfinished_evaluations(self, key: EvaluationKey) -> Sequence[EvaluationUse]:
+        """See `Store`."""
+        return await self._database.read(lambda tx: evaluations.unfinished(tx, key))
+
+    async def continue_evaluation(self, evaluation: EvaluationId, *, now: float) -> bool:
+        """See `Store`."""
+        return await self._database.write(lambda tx: evaluations.take_up(tx, evaluation, now))
+
     async def known_derivations(self, paths: Collection[DrvPath]) -> frozenset[DrvPath]:
         """See `Store`."""
         return await self._database.read(lambda tx: frozenset(derivations.ids(tx, paths)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -52,41 +53,50 @@ class DerivationFiles:
 
 
 Step = Sequence[EvaluatedItem] | Exception | Callable[[], object]
+"""Items to yield, an error to raise, or a function to call; what it returns is awaited if it can be."""
 
 
 @attrs.define
 class ScriptedEvaluator:
     """Yields batches, raises errors and calls functions in the order of its script, each time it is asked.
 
-    ``requests`` are what it was asked; ``running`` counts evaluations that have not been left.
+    ``requests`` are what it was asked, ``yielded`` the attributes it told of; ``running`` counts evaluations that have
+    not been left. It does what the request says is known once more unless ``spares_known``.
     """
 
     script: Sequence[Step]
     identity: str = "script 1"
     requests: list[EvaluationRequest] = attrs.field(factory=list)
+    yielded: list[AttrPath | None] = attrs.field(factory=list)
     running: int = 0
+    spares_known: bool = True
 
     @asynccontextmanager
     async def evaluate(self, request: EvaluationRequest) -> AsyncIterator[AsyncIterator[Sequence[EvaluatedItem]]]:
-        """See `Evaluator`; checks that the directory for gc roots is there and empty, and registers one."""
-        assert list(request.gc_roots.iterdir()) == []
-        (request.gc_roots / "root").touch()
+        """See `Evaluator`; registers a gc root, where there must be none but those of what is known."""
+        before = list(request.gc_roots.iterdir())
+        assert bool(before) == bool(request.known)
+        (request.gc_roots / f"root-{len(before)}").touch()
         self.requests.append(request)
         self.running += 1
         try:
-            yield self._batches()
+            yield self._batches(request.known if self.spares_known else frozenset())
         finally:
             self.running -= 1
 
-    async def _batches(self) -> AsyncIterator[Sequence[EvaluatedItem]]:
+    async def _batches(self, spared: frozenset[AttrPath]) -> AsyncIterator[Sequence[EvaluatedItem]]:
         for step in self.script:
             await anyio.lowlevel.checkpoint()
             if isinstance(step, Exception):
                 raise step
             if callable(step):
-                step()
+                result = step()
+                if inspect.isawaitable(result):
+                    await result
             else:
-                yield step
+                items = [item for item in step if item.attr not in spared]
+                self.yielded.extend(item.attr for item in items)
+                yield items
 
 
 class SteppingClock:

@@ -38,9 +38,10 @@ from ekaci_core.store.contract import (
     UnknownDerivation,
 )
 from ekaci_core.testing.facts import LINUX, attribute, drv, evaluated, key, record
+from ekaci_core.testing.store_unfinished import UnfinishedConformance
 
 
-class StoreConformance:
+class StoreConformance(UnfinishedConformance):
     """What every store does."""
 
     # --- evaluations ---
@@ -76,33 +77,6 @@ class StoreConformance:
         assert not (await store.contents(evaluation)).attributes
         assert await store.known_derivations([drv("a")]) == {drv("a")}
         assert await evaluated(store) != evaluation
-
-    async def test_an_unfinished_evaluation_can_be_dropped_and_an_unknown_one_too(self, store: Store) -> None:
-        evaluation = await store.begin_evaluation(key(), now=1, gc_roots="/roots")
-        await store.add_evaluated(evaluation, [record("a")], [attribute("a"), _fault("b")])
-        await store.drop_evaluations([evaluation, EvaluationId(10_000)])
-        assert await store.evaluations() == ()
-
-    async def test_uses_are_listed_last_used_first(self, store: Store) -> None:
-        first = await evaluated(store, now=100)
-        second = await evaluated(store, of=key("other"), now=200)
-        unfinished = await store.begin_evaluation(key("third"), now=50, gc_roots="/roots/3")
-        assert [use.id for use in await store.evaluations()] == [second, first, unfinished]
-        assert await store.use_evaluation(first, now=400)
-        uses = await store.evaluations()
-        assert [(use.id, use.finished, use.used_at) for use in uses] == [
-            (first, True, 400),
-            (second, True, 205),
-            (unfinished, False, 50),
-        ]
-        assert uses[2].gc_roots == "/roots/3"
-
-    async def test_only_what_is_there_and_finished_can_be_used(self, store: Store) -> None:
-        unfinished = await store.begin_evaluation(key(), now=50, gc_roots="/roots")
-        assert not await store.use_evaluation(unfinished, now=60)
-        gone = await evaluated(store)
-        await store.drop_evaluations([gone])
-        assert not await store.use_evaluation(gone, now=60)
 
     # --- contents ---
 

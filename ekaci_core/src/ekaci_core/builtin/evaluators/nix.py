@@ -66,8 +66,8 @@ class NixEvaluator:
     def rest_of(
         self, request: EvaluationRequest, known: Collection[AttrPath]
     ) -> AbstractAsyncContextManager[AsyncIterator[Sequence[EvaluatedItem]]]:
-        """Evaluate all but the attributes in ``known``."""
-        return streamed(partial(self._run, request, frozenset(known)))
+        """Evaluate all but the attributes in ``known`` and those that the request says are known."""
+        return streamed(partial(self._run, request, request.known.union(known)))
 
     async def _run(self, request: EvaluationRequest, known: Collection[AttrPath], sink: ItemSink) -> None:
         environment = environment_for(self.environment, request)
