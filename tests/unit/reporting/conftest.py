@@ -141,7 +141,7 @@ def failures() -> tuple[Failure, ...]:
     culprit = drv("greet-cli-2.0", "1")
     return (
         Failure(
-            attrs=(AttrPath("greet-cli"), AttrPath("pythonPackages.greet")),
+            places=(NEWLY_FAILING.place, TRANSITIVE.place),
             drv=culprit,
             system=LINUX,
             state=BuildState.FAILURE,
@@ -158,7 +158,7 @@ def failures() -> tuple[Failure, ...]:
             on_base_too=False,
         ),
         Failure(
-            attrs=(AttrPath("sometimes"),),
+            places=(BASE_UNKNOWN.place,),
             drv=drv("sometimes-3", "1"),
             system=LINUX,
             state=BuildState.FAILURE,
@@ -169,7 +169,7 @@ def failures() -> tuple[Failure, ...]:
             on_base_too=False,
         ),
         Failure(
-            attrs=(AttrPath("old-thing"),),
+            places=(STILL_FAILING.place,),
             drv=drv("old-thing-0.9", "1"),
             system=LINUX,
             state=BuildState.TIMEOUT,

@@ -61,7 +61,7 @@ async def test_a_failure_with_the_end_of_its_log(store: Store, tmp_path: Path) -
     (failure,) = await collected(store, [Build(LEAF, BuildState.FAILURE)], ADDED)
 
     assert failure == Failure(
-        attrs=(ADDED.attr,),
+        places=(ADDED.place,),
         drv=LEAF,
         system=ARM,
         state=BuildState.FAILURE,

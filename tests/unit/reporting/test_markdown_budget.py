@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.reporting.conftest import change, comparison, failures, side
 
-from ekaci_core.model.change import AttributeChange, Failure
+from ekaci_core.model.change import AttributeChange, Failure, Place
 from ekaci_core.model.ids import AttrPath
 from ekaci_core.model.package import PackageMeta
 from ekaci_core.model.report import Report
@@ -60,7 +60,7 @@ def with_changes(report: Report, number: int, log: Failure) -> Report:
     return attrs.evolve(
         report,
         jobs=(comparison(many(number)),),
-        failures=tuple(attrs.evolve(log, attrs=(AttrPath(f"f{at}"),)) for at in range(number)),
+        failures=tuple(attrs.evolve(log, places=(Place("packages", AttrPath(f"f{at}")),)) for at in range(number)),
         summary=attrs.evolve(report.summary, max_packages_listed=number * 4, include_rebuild_only=True),
     )
 

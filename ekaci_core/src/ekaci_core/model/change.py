@@ -32,6 +32,14 @@ class Side:
     meta: PackageMeta
 
 
+@attrs.frozen(order=True)
+class Place:
+    """An attribute of a job: only together do they name one thing."""
+
+    job: str
+    attr: AttrPath
+
+
 @attrs.frozen
 class AttributeChange:
     """An attribute that is not the same derivation on both sides. At least one side is there.
@@ -46,6 +54,11 @@ class AttributeChange:
     head: Side | None
     base_fault: bool = False
     head_fault: bool = False
+
+    @property
+    def place(self) -> Place:
+        """Its name within the review."""
+        return Place(self.job, self.attr)
 
     @property
     def change(self) -> Change:
@@ -200,13 +213,14 @@ class Outcome:
 
 @attrs.frozen
 class Failure:
-    """Why an attribute of head fails: the derivation that failed, its log's end, and how to see it again.
+    """Why attributes of head fail: the derivation that failed, its log's end, and how to see it again.
 
-    ``drv`` is the attribute's own derivation or the dependency that failed. ``log_tail`` has at most 30 lines.
+    ``places`` are the attributes that it breaks, at least one. ``drv`` is the attribute's own derivation or the
+    dependency that failed. ``log_tail`` has at most 30 lines.
     ``reason`` is a sentence, for example ``builder failed with exit code 1``.
     """
 
-    attrs: tuple[AttrPath, ...]
+    places: tuple[Place, ...]
     drv: DrvPath
     system: System
     state: BuildState
@@ -215,3 +229,8 @@ class Failure:
     log_path: str | None
     reproduce: str
     on_base_too: bool
+
+    @property
+    def attrs(self) -> tuple[AttrPath, ...]:
+        """The paths of what it breaks, each once although several jobs may have it."""
+        return tuple(sorted({place.attr for place in self.places}))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from ekaci_core.model.change import AttributeChange, Impact, JobComparison
+from ekaci_core.model.change import AttributeChange, Impact, JobComparison, Place
 from ekaci_core.model.package import PackageMeta
+from ekaci_core.reporting.naming import Names
 from ekaci_core.reporting.wording import counted, few
 
 _MARKS: Final[tuple[tuple[str, Callable[[PackageMeta], bool]], ...]] = (
@@ -17,13 +18,14 @@ _MARKS: Final[tuple[tuple[str, Callable[[PackageMeta], bool]], ...]] = (
 _PLURAL: Final = {"has": "have", "is": "are"}
 
 
-def attention_reasons(jobs: Iterable[JobComparison], impact: Impact, wide_change: int) -> list[str]:
+def attention_reasons(jobs: Iterable[JobComparison], impact: Impact, wide_change: int, names: Names) -> list[str]:
     """List dropped and emptied jobs, a wide change, allowed new errors, and packages newly unfree, insecure or broken.
 
     Args:
         jobs: all jobs of both sides.
         impact: what must be rebuilt.
         wide_change: the number of new derivations above which a change is wide.
+        names: how attributes are called.
     """
     jobs = tuple(jobs)
     sentences = [f"head drops the job {job.job}" for job in jobs if job.missing_on == "head"]
@@ -31,7 +33,7 @@ def attention_reasons(jobs: Iterable[JobComparison], impact: Impact, wide_change
     if impact.total > wide_change:
         sentences.append(f"wide change: {counted(impact.total, 'derivation')} to rebuild, more than {wide_change:,}")
     tolerated = [
-        fault.attr or "an attribute the evaluator lost"
+        names.label(Place(job.job, fault.attr)) if fault.attr else "an attribute the evaluator lost"
         for job in jobs
         if job.allow_eval_failures
         for fault in job.new_faults
@@ -40,11 +42,11 @@ def attention_reasons(jobs: Iterable[JobComparison], impact: Impact, wide_change
     if tolerated:
         sentences.append(f"{counted(len(tolerated), 'new evaluation error')}, which the job allows: {few(tolerated)}")
     for phrase, marked in _MARKS:
-        names = list(dict.fromkeys(change.attr for change in _newly(marked, jobs)))
-        if names:
+        labels = names.labels(change.place for change in _newly(marked, jobs))
+        if labels:
             verb, _, rest = phrase.partition(" ")
-            agreed = verb if len(names) == 1 else _PLURAL[verb]
-            sentences.append(f"{counted(len(names), 'package')} now {agreed} {rest}: {few(names)}")
+            agreed = verb if len(labels) == 1 else _PLURAL[verb]
+            sentences.append(f"{counted(len(labels), 'package')} now {agreed} {rest}: {few(labels)}")
     return sentences
 
 

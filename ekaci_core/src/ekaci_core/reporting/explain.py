@@ -14,7 +14,7 @@ def why(outcome: Outcome, found: Digest) -> str:
     head = outcome.change.head
     if outcome.standing is Standing.NEWLY_SUCCEEDING or head is None:
         return ""
-    culprits = found.failures_of.get(outcome.change.attr, ())
+    culprits = found.failures_of.get(outcome.change.place, ())
     own = next((each for each in culprits if each.drv == head.drv), None)
     if own:
         return "timed out" if own.state is BuildState.TIMEOUT else clean(own.reason)

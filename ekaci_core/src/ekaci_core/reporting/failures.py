@@ -48,7 +48,7 @@ async def collect_failures(store: Store, outcomes: Iterable[Outcome]) -> tuple[F
         for drv, those in affected.items()
     ]
     rank = {drv: min(_FAILING.index(each.standing) for each in those) for drv, those in affected.items()}
-    return tuple(sorted(failures, key=lambda each: (rank[each.drv], -len(each.attrs), each.drv)))
+    return tuple(sorted(failures, key=lambda each: (rank[each.drv], -len(each.places), each.drv)))
 
 
 def _culprits(drv: DrvPath, builds: Mapping[DrvPath, Build], blockers: Mapping[DrvPath, Build]) -> Collection[DrvPath]:
@@ -80,7 +80,7 @@ def _failure(
 ) -> Failure:
     attempt = trace.attempt
     return Failure(
-        attrs=tuple(sorted({each.change.attr for each in outcomes})),
+        places=tuple(sorted({each.change.place for each in outcomes})),
         drv=drv,
         system=system or outcomes[0].change.system,
         state=state,

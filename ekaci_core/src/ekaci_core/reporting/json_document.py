@@ -187,6 +187,7 @@ def _package(side: Side | None) -> dict[str, Any] | None:
 def _failure(failure: Failure) -> dict[str, Any]:
     return {
         "attrs": list(failure.attrs),
+        "breaks": [{"job": place.job, "attr": place.attr} for place in failure.places],
         "drv": failure.drv,
         "system": failure.system,
         "state": failure.state.label,

@@ -81,7 +81,7 @@ def _attributes(outcomes: Iterable[Outcome], found: Digest) -> Iterable[ET.Eleme
         change = outcome.change
         tag = _TAGS.get(outcome.standing)
         if tag:
-            text = "\n\n".join(_told(failure) for failure in found.failures_of.get(change.attr, ()))
+            text = "\n\n".join(_told(failure) for failure in found.failures_of.get(change.place, ()))
             yield _problem(change.job, change.attr, tag, f"{outcome.standing.value}: {why(outcome, found)}", text)
         elif outcome.standing is Standing.UNKNOWN:
             state = outcome.head_state.label if outcome.head_state else "not built"
@@ -101,7 +101,7 @@ def _errors(job: JobComparison) -> Iterable[ET.Element]:
         tag, prefix = _error_tag(job, fault, is_new=fault in new)
         first, *_ = [line for line in clean_lines(fault.message) if line] or ["no message"]
         text = "\n".join(clean_lines(fault.message))
-        subject = JobFault(job.job, fault).subject
+        subject = JobFault(job.job, fault, fault.attr or "").subject
         yield _problem(job.job, f"evaluation of {subject}", tag, f"{prefix}: {first}", text)
 
 

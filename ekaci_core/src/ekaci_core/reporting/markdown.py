@@ -16,8 +16,8 @@ from ekaci_core.reporting.digest import Digest, JobFault, digest
 from ekaci_core.reporting.explain import why
 from ekaci_core.reporting.markdown_budget import Shown, fit
 from ekaci_core.reporting.markdown_escape import code, escape, fenced, html_code
-from ekaci_core.reporting.package_rows import PackageRow, RowKind, package_rows
-from ekaci_core.reporting.wording import counted, duration
+from ekaci_core.reporting.package_rows import PackageRow, RowKind, package_rows, packages_in
+from ekaci_core.reporting.wording import counted, duration, rebuilt_only
 
 _SIGNS: Final = {Decision.MERGE: "✅", Decision.WAIT: "⏳", Decision.DO_NOT_MERGE: "❌"}
 _TITLES: Final = {Decision.MERGE: "Merge", Decision.WAIT: "Wait", Decision.DO_NOT_MERGE: "Do not merge"}
@@ -52,7 +52,7 @@ def _render(report: Report, found: Digest, shown: Shown) -> str:
         _packages(report, found, shown),
         _rebuilds(report),
         *_errors(found, shown),
-        *_failures(report.failures, shown),
+        *_failures(report.failures, found, shown),
         _sentences("Infrastructure", report.infrastructure),
         _sentences("Notes", report.notes),
         _footer(report, shown),
@@ -88,7 +88,11 @@ def _standing(title: str, outcomes: Sequence[Outcome], report: Report, found: Di
         return []
     most = min(report.summary.max_packages_listed, shown.rows or len(outcomes))
     rows = [
-        [code(each.change.attr), code(each.change.head.name) if each.change.head else "", escape(why(each, found))]
+        [
+            code(found.names.label(each.change.place)),
+            code(each.change.head.name) if each.change.head else "",
+            escape(why(each, found)),
+        ]
         for each in outcomes[:most]
     ]
     columns = 3 if any(row[-1] for row in rows) else 2
@@ -96,8 +100,8 @@ def _standing(title: str, outcomes: Sequence[Outcome], report: Report, found: Di
     return [f"### {title} ({len(outcomes):,})", "", *table, *_more(len(outcomes) - most)]
 
 
-def _more(number: int) -> list[str]:
-    return ["", f"… and {number:,} more"] if number > 0 else []
+def _more(number: int, of: str = "") -> list[str]:
+    return ["", f"… and {number:,} more{of}"] if number > 0 else []
 
 
 def _counted_standings(found: Digest) -> list[str]:
@@ -115,17 +119,16 @@ def _packages(report: Report, found: Digest, shown: Shown) -> list[str]:
     }
     every = package_rows(found, rebuild_only=report.summary.include_rebuild_only)
     rows = [row for row in every if not dropped.get(row.kind)]
-    title = [f"### Packages changed ({len(every):,})", ""] if every else []
+    title = [f"### Packages changed ({packages_in(every):,})", ""] if every else []
     body: list[str] = []
     if rows and not shown.table:
         body = [_row_counts(rows)]
     elif rows:
         most = report.summary.max_packages_listed
         cells = [(row.kind.value, code(row.attr), escape(row.change)) for row in rows[:most]]
-        body = [*_table(("Change", "Package", "What"), cells), *_more(len(rows) - most)]
+        body = [*_table(("Change", "Package", "What"), cells), *_more(len(rows) - most, " changes")]
     if found.rebuild_only and shown.rebuild_only and not report.summary.include_rebuild_only:
-        count = counted(len(found.rebuild_only), "package")
-        body += [*([""] if body else []), f"{count} rebuilt without a change of their own."]
+        body += [*([""] if body else []), f"{rebuilt_only(len(found.rebuild_only))}."]
     return [*title, *body] if body else []
 
 
@@ -193,16 +196,20 @@ def _details(summary: str, body: Sequence[str]) -> list[str]:
     return [f"<details><summary>{summary}</summary>", "", *body, "", "</details>"]
 
 
-def _failures(failures: Sequence[Failure], shown: Shown) -> list[list[str]]:
+def _failures(failures: Sequence[Failure], found: Digest, shown: Shown) -> list[list[str]]:
     most = len(failures) if shown.failures is None else shown.failures
-    blocks = [_failure(each, shown) for each in failures[:most]]
+    blocks = [_failure(each, found, shown) for each in failures[:most]]
     title = [[f"### Failures ({len(failures):,})"]] if failures else []
     return [*title, *blocks, _more(len(failures) - most)[1:]]
 
 
-def _failure(failure: Failure, shown: Shown) -> list[str]:
+def _failure(failure: Failure, found: Digest, shown: Shown) -> list[str]:
     known = ", on base too" if failure.on_base_too else ""
-    body = [f"{escape(failure.reason)}; breaks {_codes(failure.attrs)}", "", *fenced([failure.reproduce])]
+    body = [
+        f"{escape(failure.reason)}; breaks {_codes(found.names.labels(failure.places))}",
+        "",
+        *fenced([failure.reproduce]),
+    ]
     tail = failure.log_tail[-shown.log_lines :] if shown.log_lines else ()
     if tail:
         body += ["", *fenced(tail)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import attrs
 
@@ -26,7 +26,7 @@ class RowKind(enum.Enum):
 
 @attrs.frozen
 class PackageRow:
-    """One change of one attribute. ``change`` is text, for example ``1.25.1 → 1.26.0``."""
+    """One change of the attribute called ``attr``. ``change`` is text, for example ``1.25.1 → 1.26.0``."""
 
     kind: RowKind
     attr: str
@@ -38,30 +38,34 @@ def package_rows(found: Digest, *, rebuild_only: bool) -> list[PackageRow]:
     return list(_rows(found, rebuild_only=rebuild_only))
 
 
+def packages_in(rows: Iterable[PackageRow]) -> int:
+    """Count the packages that rows are about; one may have several."""
+    return len({row.attr for row in rows})
+
+
 def _rows(found: Digest, *, rebuild_only: bool) -> Iterator[PackageRow]:
+    def row(kind: RowKind, change: AttributeChange, text: str) -> PackageRow:
+        return PackageRow(kind, clean(found.names.label(change.place)), clean(text))
+
     for each in found.added:
-        yield _row(RowKind.ADDED, each, _added(each))
+        yield row(RowKind.ADDED, each, _added(each))
     for each in found.removed:
-        yield _row(RowKind.REMOVED, each, _removed(each))
+        yield row(RowKind.REMOVED, each, _removed(each))
     for each in found.bumped:
-        yield _row(RowKind.BUMP, each, f"{_version(each, head=False)} → {_version(each, head=True)}")
+        yield row(RowKind.BUMP, each, f"{_version(each, head=False)} → {_version(each, head=True)}")
     for each in found.renamed:
-        yield _row(RowKind.RENAMED, each, _renamed(each))
+        yield row(RowKind.RENAMED, each, _renamed(each))
     for each in found.licences:
-        yield _row(RowKind.LICENCE, each, _licences(each))
+        yield row(RowKind.LICENCE, each, _licences(each))
     for each in found.maintainers:
-        yield _row(RowKind.MAINTAINERS, each, _maintainers(each))
+        yield row(RowKind.MAINTAINERS, each, _maintainers(each))
     for each in found.rebuild_only if rebuild_only else ():
-        yield _row(RowKind.REBUILD, each, each.head.name if each.head else "")
-
-
-def _row(kind: RowKind, change: AttributeChange, text: str) -> PackageRow:
-    return PackageRow(kind, clean(change.attr), clean(text))
+        yield row(RowKind.REBUILD, each, each.head.name if each.head else "")
 
 
 def _version(change: AttributeChange, *, head: bool) -> str:
     side = change.head if head else change.base
-    return (side.version if side else None) or "no version"
+    return (side.version if side else None) or "without a version"
 
 
 def _added(change: AttributeChange) -> str:
@@ -70,8 +74,9 @@ def _added(change: AttributeChange) -> str:
 
 
 def _removed(change: AttributeChange) -> str:
-    was = f"was {_version(change, head=False)}"
-    return f"{was}, can no longer be evaluated" if change.head_fault else was
+    had = change.base.version if change.base else None
+    words = [*([f"was {had}"] if had else []), *(["can no longer be evaluated"] if change.head_fault else [])]
+    return ", ".join(words)
 
 
 def _renamed(change: AttributeChange) -> str:

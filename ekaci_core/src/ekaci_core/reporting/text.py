@@ -13,9 +13,9 @@ from ekaci_core.model.verdict import Decision, Reason, Verdict
 from ekaci_core.reporting.clean import clean, clean_lines
 from ekaci_core.reporting.digest import Digest, JobFault, digest
 from ekaci_core.reporting.explain import why
-from ekaci_core.reporting.package_rows import RowKind, package_rows
+from ekaci_core.reporting.package_rows import RowKind, package_rows, packages_in
 from ekaci_core.reporting.text_page import SAID, Page, Style, Tone, Toned, plain, verdict_line
-from ekaci_core.reporting.wording import counted, duration, few
+from ekaci_core.reporting.wording import counted, duration, few, rebuilt_only
 
 _MESSAGE_LINES: Final = 8
 _BRIEF: Final = 10
@@ -41,7 +41,7 @@ def render_text(report: Report, *, width: int | None = None, style: Style = plai
         _packages(report, found, page),
         _rebuilds(report, page),
         _errors(found, page),
-        *_failures(report.failures, page),
+        *_failures(report.failures, found, page),
         _sentences("Infrastructure", report.infrastructure, page, Tone.WAITING),
         _sentences("Notes", report.notes, page),
         _timings(report, page),
@@ -106,7 +106,11 @@ def _standings(report: Report, found: Digest, page: Page) -> Iterator[list[str]]
     brief = [(title, found.standing[standing]) for standing, title in _BRIEF_STANDINGS if found.standing[standing]]
     yield page.rows(
         [
-            (Toned(title, Tone.HEADING), f"{len(each):,}", Toned(few([o.change.attr for o in each], _BRIEF), Tone.DIM))
+            (
+                Toned(title, Tone.HEADING),
+                f"{len(each):,}",
+                Toned(few(found.names.labels(o.change.place for o in each), _BRIEF), Tone.DIM),
+            )
             for title, each in brief
         ],
         indent=0,
@@ -116,11 +120,11 @@ def _standings(report: Report, found: Digest, page: Page) -> Iterator[list[str]]
 def _standing_row(outcome: Outcome, found: Digest) -> tuple[str, ...]:
     change = outcome.change
     name = change.head.name if change.head else ""
-    return (clean(change.attr), clean(name), why(outcome, found))
+    return (clean(found.names.label(change.place)), clean(name), why(outcome, found))
 
 
-def _more(number: int, page: Page) -> list[str]:
-    return [page.style(f"  … and {number:,} more", Tone.DIM)] if number > 0 else []
+def _more(number: int, page: Page, of: str = "") -> list[str]:
+    return [page.style(f"  … and {number:,} more {of}".rstrip(), Tone.DIM)] if number > 0 else []
 
 
 def _packages(report: Report, found: Digest, page: Page) -> list[str]:
@@ -128,14 +132,14 @@ def _packages(report: Report, found: Digest, page: Page) -> list[str]:
         return []
     rows = package_rows(found, rebuild_only=report.summary.include_rebuild_only)
     most = report.summary.max_packages_listed
-    lines = [page.heading("Packages changed", len(rows))] if rows else []
+    lines = [page.heading("Packages changed", packages_in(rows))] if rows else []
     lines += page.rows(
         (Toned(row.kind.value, _ROW_TONES.get(row.kind, Tone.PLAIN)), row.attr, row.change) for row in rows[:most]
     )
-    lines += _more(len(rows) - most, page)
+    lines += _more(len(rows) - most, page, "changes")
     if found.rebuild_only and not report.summary.include_rebuild_only:
         lead = "  and " if rows else ""
-        lines.append(f"{lead}{counted(len(found.rebuild_only), 'package')} rebuilt without a change of their own")
+        lines.append(lead + rebuilt_only(len(found.rebuild_only)))
     return lines
 
 
@@ -199,7 +203,7 @@ def _error(each: JobFault, page: Page) -> list[str]:
     ]
 
 
-def _failures(failures: Sequence[Failure], page: Page) -> Iterator[list[str]]:
+def _failures(failures: Sequence[Failure], found: Digest, page: Page) -> Iterator[list[str]]:
     for at, failure in enumerate(failures):
         title = [page.heading("Failures", len(failures))] if at == 0 else []
         known = page.style("  on base too", Tone.DIM) if failure.on_base_too else ""
@@ -208,7 +212,7 @@ def _failures(failures: Sequence[Failure], page: Page) -> Iterator[list[str]]:
             *title,
             f"  {name}  {failure.state.label}{known}",
             *page.wrapped(clean(failure.reason), indent="    "),
-            *page.wrapped(f"breaks {few(failure.attrs, _BRIEF)}", indent="    "),
+            *page.wrapped(f"breaks {few(found.names.labels(failure.places), _BRIEF)}", indent="    "),
             *page.quoted([clean(line) for line in failure.log_tail] or ["(no log)"]),
             f"    {page.style('reproduce', Tone.DIM)}  {failure.reproduce}",
             *([f"    {page.style('whole log', Tone.DIM)}  {clean(failure.log_path)}"] if failure.log_path else []),

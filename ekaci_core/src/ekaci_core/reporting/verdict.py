@@ -8,11 +8,12 @@ from typing import Final
 import attrs
 
 from ekaci_core.model.build import BuildState
-from ekaci_core.model.change import Impact, JobComparison, Outcome, Standing
+from ekaci_core.model.change import Impact, JobComparison, Outcome, Place, Standing
 from ekaci_core.model.evaluation import AttributeFault, FaultKind
 from ekaci_core.model.verdict import Decision, Reason, Verdict
 from ekaci_core.reporting.attention import attention_reasons
 from ekaci_core.reporting.clean import clean
+from ekaci_core.reporting.naming import Names
 from ekaci_core.reporting.wording import counted, few
 
 WIDE_CHANGE: Final = 500
@@ -46,13 +47,15 @@ def judge(findings: Findings) -> Verdict:
 
     Do not merge what is proven to break something; wait where evidence is missing; merge the rest.
     """
-    against = [*_broken_jobs(findings.jobs), *_newly_failing(findings.outcomes), *_new_errors(findings.jobs)]
+    names = Names.of(findings.jobs, findings.outcomes)
+    told = _Told(findings.outcomes, names)
+    against = [*_broken_jobs(findings.jobs), *_newly_failing(told), *_new_errors(findings.jobs, names)]
     missing = [
         *findings.infrastructure,
         *_jobs_without_evidence(findings.jobs),
-        *_machine_errors(findings.jobs),
-        *_base_unknown(findings.outcomes),
-        *_without_result(findings),
+        *_machine_errors(findings.jobs, names),
+        *_base_unknown(told),
+        *_without_result(told, no_build=findings.no_build),
     ]
     if findings.no_build and not missing and any(each.standing is not Standing.REMOVED for each in findings.outcomes):
         missing.append("nothing was built now (--no-build): all results are those of earlier reviews")
@@ -60,7 +63,7 @@ def judge(findings: Findings) -> Verdict:
         missing.append("the review was interrupted; run it again to go on from here")
     if not against and not missing:
         missing += _nothing_left(findings.jobs)
-    attention = attention_reasons(findings.jobs, findings.impact, findings.wide_change)
+    attention = attention_reasons(findings.jobs, findings.impact, findings.wide_change, names)
     decision = Decision.DO_NOT_MERGE if against else Decision.WAIT if missing else Decision.MERGE
     return Verdict(
         decision=decision,
@@ -69,7 +72,7 @@ def judge(findings: Findings) -> Verdict:
             *_reasons(Decision.DO_NOT_MERGE, against),
             *_reasons(Decision.WAIT, missing),
             *(Reason(Decision.MERGE, clean(text), attention=True) for text in attention),
-            *_reasons(Decision.MERGE, _informing(findings)),
+            *_reasons(Decision.MERGE, _informing(findings.jobs, told)),
         ),
         infrastructure_fault=_is_infrastructure_fault(findings),
     )
@@ -113,18 +116,18 @@ def _nothing_left(jobs: Sequence[JobComparison]) -> list[str]:
     return ["there is no package on either side, so nothing was compared"]
 
 
-def _newly_failing(outcomes: Iterable[Outcome]) -> list[str]:
-    failing = _with_standing(outcomes, Standing.NEWLY_FAILING)
+def _newly_failing(told: _Told) -> list[str]:
+    failing = told.of(Standing.NEWLY_FAILING)
     if not failing:
         return []
-    timeouts = sum(each.head_state is BuildState.TIMEOUT for each in failing)
+    timeouts = len(_Group.of((each for each in failing.outcomes if each.head_state is BuildState.TIMEOUT), told.names))
     suffix = f" ({timeouts} timed out)" if timeouts else ""
-    return [f"{_packages(failing)} newly {'fails' if _is_one(failing) else 'fail'}: {few(_names(failing))}{suffix}"]
+    return [f"{failing} newly {failing.verb('fails', 'fail')}: {failing.listed}{suffix}"]
 
 
-def _new_errors(jobs: Iterable[JobComparison]) -> list[str]:
+def _new_errors(jobs: Iterable[JobComparison], names: Names) -> list[str]:
     errors = [
-        fault.attr or "an attribute the evaluator lost"
+        names.label(Place(job.job, fault.attr)) if fault.attr else "an attribute the evaluator lost"
         for job in jobs
         if not job.allow_eval_failures
         for fault in job.new_faults
@@ -142,24 +145,28 @@ def _machine_faults(jobs: Iterable[JobComparison]) -> list[tuple[JobComparison, 
     ]
 
 
-def _machine_errors(jobs: Iterable[JobComparison]) -> list[str]:
+def _machine_errors(jobs: Iterable[JobComparison], names: Names) -> list[str]:
     sentences = {
         FaultKind.OUT_OF_MEMORY: "the evaluator ran out of memory at",
         FaultKind.EVALUATOR_DIED: "the evaluator died at",
     }
     faults = _machine_faults(jobs)
     found = {
-        kind: [fault.attr or f"job {job.job}" for job, fault in faults if fault.kind is kind] for kind in sentences
+        kind: [
+            names.label(Place(job.job, fault.attr)) if fault.attr else f"job {job.job}"
+            for job, fault in faults
+            if fault.kind is kind
+        ]
+        for kind in sentences
     }
-    return [f"{sentences[kind]} {few(names)}" for kind, names in found.items() if names]
+    return [f"{sentences[kind]} {few(labels)}" for kind, labels in found.items() if labels]
 
 
-def _base_unknown(outcomes: Iterable[Outcome]) -> list[str]:
-    failing = _with_standing(outcomes, Standing.FAILING_BASE_UNKNOWN)
+def _base_unknown(told: _Told) -> list[str]:
+    failing = told.of(Standing.FAILING_BASE_UNKNOWN)
     if not failing:
         return []
-    verb = "fails" if _is_one(failing) else "fail"
-    return [f"{_packages(failing)} {verb}, and nothing is known of base: {few(_names(failing))}"]
+    return [f"{failing} {failing.verb('fails', 'fail')}, and nothing is known of base: {failing.listed}"]
 
 
 _WHY_UNKNOWN: Final = {
@@ -173,15 +180,15 @@ _WHY_UNKNOWN: Final = {
 }
 
 
-def _without_result(findings: Findings) -> list[str]:
-    unknown = _with_standing(findings.outcomes, Standing.UNKNOWN)
-    not_built = "not built (--no-build)" if findings.no_build else "not built yet"
+def _without_result(told: _Told, *, no_build: bool) -> list[str]:
+    not_built = "not built (--no-build)" if no_build else "not built yet"
     causes: dict[str, list[Outcome]] = {}
-    for outcome in unknown:
+    for outcome in told.of(Standing.UNKNOWN).outcomes:
         cause = _WHY_UNKNOWN.get(outcome.head_state, not_built) if outcome.head_state else not_built
         causes.setdefault(cause, []).append(outcome)
-    by_count = sorted(causes.items(), key=lambda item: -len(item[1]))
-    return [f"{_packages(each)} {cause}: {few(_names(each))}" for cause, each in by_count]
+    groups = {cause: _Group.of(outcomes, told.names) for cause, outcomes in causes.items()}
+    by_count = sorted(groups.items(), key=lambda item: -len(item[1]))
+    return [f"{group} {cause}: {group.listed}" for cause, group in by_count]
 
 
 def _is_infrastructure_fault(findings: Findings) -> bool:
@@ -195,52 +202,62 @@ def _is_infrastructure_fault(findings: Findings) -> bool:
     )
 
 
-def _informing(findings: Findings) -> list[str]:
-    outcomes = findings.outcomes
+def _informing(jobs: Sequence[JobComparison], told: _Told) -> list[str]:
     sentences: list[str] = []
-    still = _with_standing(outcomes, Standing.STILL_FAILING)
-    if still:
-        verb = "fails" if _is_one(still) else "fail"
-        sentences.append(f"{_packages(still)} still {verb}, as on base: {few(_names(still))}")
-    known = sum(len(job.known_faults) for job in findings.jobs)
+    if still := told.of(Standing.STILL_FAILING):
+        sentences.append(f"{still} still {still.verb('fails', 'fail')}, as on base: {still.listed}")
+    known = sum(len(job.known_faults) for job in jobs)
     if known:
         sentences.append(f"{counted(known, 'evaluation error')} that base has too")
-    fixed = sum(len(job.fixed_faults) for job in findings.jobs)
+    fixed = sum(len(job.fixed_faults) for job in jobs)
     if fixed:
         sentences.append(f"{counted(fixed, 'evaluation error')} of base {'is' if fixed == 1 else 'are'} gone")
-    newly = _with_standing(outcomes, Standing.NEWLY_SUCCEEDING)
-    if newly:
-        sentences.append(
-            f"{_packages(newly)} newly {'succeeds' if _is_one(newly) else 'succeed'}: {few(_names(newly))}"
-        )
-    good = _with_standing(
-        outcomes, Standing.STILL_SUCCEEDING, Standing.SUCCEEDING_BASE_UNKNOWN, Standing.ADDED_SUCCEEDING
-    )
-    if good:
-        sentences.append(f"{_packages(good)} added or changed {'builds' if _is_one(good) else 'build'}")
-    removed = _with_standing(outcomes, Standing.REMOVED)
-    if removed and len(removed) == len(outcomes):
+    if newly := told.of(Standing.NEWLY_SUCCEEDING):
+        sentences.append(f"{newly} newly {newly.verb('succeeds', 'succeed')}: {newly.listed}")
+    if good := told.of(Standing.STILL_SUCCEEDING, Standing.SUCCEEDING_BASE_UNKNOWN, Standing.ADDED_SUCCEEDING):
+        sentences.append(f"{good} added or changed {good.verb('builds', 'build')}")
+    if told.outcomes and len(told.of(Standing.REMOVED).outcomes) == len(told.outcomes):
         sentences.append("nothing to build: packages are only removed")
-    if not outcomes and not _jobs_without_evidence(findings.jobs) and any(job.unchanged for job in findings.jobs):
+    if not told.outcomes and not _jobs_without_evidence(jobs) and any(job.unchanged for job in jobs):
         sentences.append("no derivation changes")
     return sentences
 
 
-def _with_standing(outcomes: Iterable[Outcome], *standings: Standing) -> list[Outcome]:
-    return [outcome for outcome in outcomes if outcome.standing in standings]
+@attrs.frozen
+class _Group:
+    """Outcomes as a sentence tells them: each package once although several jobs may have it."""
+
+    outcomes: tuple[Outcome, ...]
+    labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, outcomes: Iterable[Outcome], names: Names) -> _Group:
+        outcomes = tuple(outcomes)
+        return cls(outcomes, names.labels(outcome.change.place for outcome in outcomes))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __str__(self) -> str:
+        return counted(len(self), "package")
+
+    @property
+    def listed(self) -> str:
+        return few(self.labels)
+
+    def verb(self, one: str, several: str) -> str:
+        return one if len(self) == 1 else several
 
 
-def _names(outcomes: Sequence[Outcome]) -> list[str]:
-    """Name the attributes, each once although several jobs may have it."""
-    return list(dict.fromkeys(outcome.change.attr for outcome in outcomes))
+@attrs.frozen
+class _Told:
+    """All outcomes and how they are called."""
 
+    outcomes: tuple[Outcome, ...]
+    names: Names
 
-def _is_one(outcomes: Sequence[Outcome]) -> bool:
-    return len(_names(outcomes)) == 1
-
-
-def _packages(outcomes: Sequence[Outcome]) -> str:
-    return counted(len(_names(outcomes)), "package")
+    def of(self, *standings: Standing) -> _Group:
+        return _Group.of((outcome for outcome in self.outcomes if outcome.standing in standings), self.names)
 
 
 def _first_line(message: str) -> str:

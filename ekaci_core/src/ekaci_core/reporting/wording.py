@@ -27,6 +27,11 @@ def few(names: Sequence[str], limit: int = FEW) -> str:
     return f"{shown} and {rest:,} more" if rest > 0 else shown
 
 
+def rebuilt_only(number: int) -> str:
+    """Say ``1 package rebuilt without a change of its own``."""
+    return f"{counted(number, 'package')} rebuilt without a change of {'its' if number == 1 else 'their'} own"
+
+
 def duration(seconds: float) -> str:
     """Say ``0.4 s``, ``12 s``, ``3 min 20 s`` or ``2 h 05 min``."""
     if seconds < _SHORT:
