@@ -7,7 +7,8 @@ import shutil
 import sqlite3
 import stat
 import subprocess
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -190,17 +191,38 @@ def test_derivations_that_vanished_are_evaluated_again(package_set: ReviewedRepo
     assert any("vanished" in note for note in finished.document["notes"])
 
 
-def test_no_space_left(package_set: ReviewedRepository, tmp_path: Path) -> None:
+@contextmanager
+def small_file_system(folder: Path) -> Iterator[None]:
+    """Mount one of 64 kB."""
     if os.geteuid() != 0:
         pytest.skip("mounting a small file system needs root")
-    small = tmp_path / "small"
-    small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(small)], check=True)
+    folder.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)], check=True)
     try:
-        finished = package_set.review(environment={"XDG_CACHE_HOME": str(small)})
+        yield
     finally:
-        subprocess.run(["umount", str(small)], check=True)
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_no_space_left(package_set: ReviewedRepository, tmp_path: Path) -> None:
+    with small_file_system(tmp_path / "small"):
+        finished = package_set.review(environment={"XDG_CACHE_HOME": str(tmp_path / "small")})
     told(finished, 3, "space")
+
+
+def test_no_space_left_for_logs(package_set: ReviewedRepository) -> None:
+    text = (package_set.path / "pkgs/libcore.nix").read_text()
+    endless = text.replace('echo "with the new optimiser"', "while :; do echo a line of some length; done")
+    assert endless != text
+    package_set.commit("Talk without end", {"pkgs/libcore.nix": endless})
+    with small_file_system(package_set.cache / "build-logs"):
+        finished = package_set.review("--format", "json")
+    assert finished.status == 3, finished.stderr
+    assert finished.document["verdict"] == "wait"
+    (said,) = finished.document["infrastructure"]
+    assert "no space left for the build's log" in said
+    assert str(package_set.cache / "build-logs") in said
+    assert finished.document["failures"] == []
 
 
 def test_a_cache_that_cannot_be_written(package_set: ReviewedRepository, tmp_path: Path) -> None:
