@@ -9,7 +9,10 @@ import pytest
 
 from ekaci_core.api import EvaluationRequest, EvaluatorType, EvaluatorUnavailable
 from ekaci_core.builtin.evaluators import NixConfig, NixType
+from ekaci_core.model.evaluation import EvaluatedAttribute
+from ekaci_core.model.ids import AttrPath
 from ekaci_core.testing.builders import plugin_context
+from ekaci_core.testing.evaluator_laboratory import Laboratory
 from ekaci_core.testing.evaluators import EvaluatorConformance
 
 pytestmark = pytest.mark.nix
@@ -23,6 +26,16 @@ class TestNix(EvaluatorConformance):
     @pytest.fixture
     def environment(self, nix_environment: Mapping[str, str]) -> Mapping[str, str]:
         return nix_environment
+
+    async def test_what_is_known_is_not_evaluated(self, lab: Laboratory) -> None:
+        known = frozenset({AttrPath("bad"), AttrPath("set.bad")})
+        items = await lab.evaluate(
+            '{ bad = abort "again"; good = mk "good"; set = recurse { bad = abort "again"; good = mk "set-good"; }; }',
+            known=known,
+            workers=2,
+        )
+        assert {attr for attr, item in items.items() if isinstance(item, EvaluatedAttribute)} == {"good", "set.good"}
+        assert not items.keys() & known
 
 
 async def opened(environment: Mapping[str, str]) -> str:

@@ -20,7 +20,7 @@ from ekaci_core.api import EvaluationRequest, EvaluatorType, EvaluatorUnavailabl
 from ekaci_core.builtin.evaluators import AutoConfig, AutoType, NixEvalJobsConfig, NixEvalJobsType, choose
 from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.model.evaluation import AttributeFault, EvaluatedAttribute, EvaluatedItem, FaultKind, NullAttribute
-from ekaci_core.model.ids import System
+from ekaci_core.model.ids import AttrPath, System
 from ekaci_core.nix.versions import NixVersion
 from ekaci_core.testing.builders import plugin_context
 from ekaci_core.testing.evaluators import EvaluatorConformance
@@ -117,6 +117,12 @@ def stage(nix_environment: Mapping[str, str], tmp_path: Path) -> Stage:
 def by_attr(items: Sequence[EvaluatedItem]) -> dict[str | None, EvaluatedItem]:
     assert len({item.attr for item in items}) == len(items), "an attribute came twice"
     return {item.attr: item for item in items}
+
+
+async def test_what_is_known_is_told_again_by_the_program_but_not_evaluated_by_its_successor(stage: Stage) -> None:
+    stage.script([drv("a")], signal=9)
+    items = by_attr(await stage.evaluate(known=frozenset({AttrPath("a"), AttrPath("b"), AttrPath("set.d")})))
+    assert items.keys() - {"set.recurseForDerivations"} == {"a", "c", "set.e"}
 
 
 async def test_lines_become_items(stage: Stage) -> None:

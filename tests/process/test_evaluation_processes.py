@@ -44,9 +44,15 @@ async def request(gc_roots):
 
 async def main():
     batch = [files.attribute(f"a{at}") for at in range(600)]
-    script = [batch, batch, wait] if stage == "evaluating" else [batch]
+    scripts = {"evaluating": [batch, batch, wait], "half-way": [batch[:400]], "holding": [batch]}
     async with open_store(here / "facts.db") as store:
-        evaluator = ScriptedEvaluator(script)
+        async def stored():
+            [use] = await store.evaluations()
+            while len((await store.contents(use.id)).attributes) < 400:
+                await anyio.sleep(0.01)
+            wait()
+
+        evaluator = ScriptedEvaluator(scripts[stage] + ([stored] if stage == "half-way" else []))
         async with Evaluations(store, evaluator, SteppingClock(), here / "roots", Broadcast()) as service:
             await service.evaluate(key(), ReviewSide.BASE, request)
             wait()
@@ -55,9 +61,14 @@ anyio.run(main)
 """
 
 
-@pytest.fixture(params=["evaluating", "holding"])
-def holder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    argv = [sys.executable, "-c", HOLDER, str(tmp_path), request.param]
+@pytest.fixture(params=["evaluating", "half-way", "holding"])
+def stage(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def holder(stage: str, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    argv = [sys.executable, "-c", HOLDER, str(tmp_path), stage]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "here\n"
@@ -94,12 +105,19 @@ async def test_what_another_process_holds_stays_until_it_dies(holder: subprocess
         assert [use.id for use in await store.evaluations()] == [last.record.id]
 
 
-async def test_a_killed_evaluation_is_made_again_in_full(holder: subprocess.Popen[str], tmp_path: Path) -> None:
+async def test_a_killed_evaluation_is_continued_and_complete(
+    holder: subprocess.Popen[str], stage: str, tmp_path: Path
+) -> None:
+    [before] = await directories(tmp_path)
     holder.kill()
     await anyio.to_thread.run_sync(holder.wait)
     files = DerivationFiles(tmp_path / "store")
     again = ScriptedEvaluator([[files.attribute(f"a{at}") for at in range(600)]])
     made = await evaluate(tmp_path, "packages", again)
+    if stage == "half-way":
+        assert again.yielded == [f"a{at}" for at in range(400, 600)]
+        assert Path(made.record.gc_roots).name == before
+        assert await anyio.Path(made.record.gc_roots, "root-0").exists()
     async with open_store(tmp_path / "facts.db") as store:
         contents = await store.contents(made.record.id)
         assert len(contents.attributes) == 600

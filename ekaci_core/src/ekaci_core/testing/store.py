@@ -32,7 +32,6 @@ from ekaci_core.store.contract import (
     AttemptId,
     BuildChange,
     DerivationId,
-    EvaluationId,
     MetaId,
     Store,
     UnknownDerivation,
