@@ -122,6 +122,19 @@ def test_of_a_line_too_long_the_beginning_is_kept(text: str, limit: int) -> None
     assert len(json.dumps(read.text, ensure_ascii=False).encode()) > limit - len(LONG_LINE_PREFIX) - 10
 
 
+@pytest.mark.parametrize("limit", range(230, 245))
+def test_of_an_error_too_long_the_beginning_is_read(limit: int) -> None:
+    text = "builder for '/nix/store/x.drv' failed with exit code 3;\nlast 2 log lines:\n> é\\" + "x" * 300
+    fields = {"action": "msg", "column": None, "file": None, "level": 0, "line": None}
+    fields |= {"msg": f"\x1b[31;1merror:\x1b[0m {text}", "raw_msg": text}
+    whole = b"@nix " + json.dumps(fields, separators=(",", ":")).encode()
+    read = parse_line(Line(whole[:limit], cut=True))
+    assert isinstance(read, Message)
+    assert (read.level, read.is_error) == (0, True)
+    assert text.startswith(read.text)
+    assert "exit code 3" in read.text
+
+
 def test_another_record_too_long_is_shown() -> None:
     line = Line(b'@nix {"action":"msg","level":0,"msg":"xxx', cut=True)
     assert parse_line(line) == PlainLine(line.text)
@@ -132,3 +145,5 @@ def test_anything_at_all_can_be_read(data: bytes) -> None:
     parse_line(Line(data))
     parse_line(Line(b"@nix " + data))
     parse_line(Line(b'@nix {"action":"result","fields":["' + data, cut=True))
+    start = b'@nix {"action":"msg","column":null,"file":null,"level":0,"line":null,"msg":"'
+    parse_line(Line(start + data, cut=True))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -18,6 +19,11 @@ from ekaci_core.process.plain import plain_text
 
 _MARK: Final = b"@nix "
 _LONG_LOG_LINE: Final = b'@nix {"action":"result","fields":["'
+# Only errors of Nix itself have a position, if an empty one. A daemon's have the last lines of the build's log in them.
+_LONG_ERROR: Final = re.compile(
+    rb'@nix \{"action":"msg","column":(?:\d+|null),"file":(?:null|"[^"]*"),"level":(\d),"line":(?:\d+|null),"msg":"'
+)
+_ERROR_BYTES: Final = 64 * 1024
 
 
 class ActivityKind(enum.IntEnum):
@@ -136,14 +142,24 @@ _READERS: Final[dict[str, Callable[[dict[str, Any]], Record | None]]] = {
 
 
 def _cut_record(line: Line) -> Record:
-    """Save the beginning of a log line that was too long to be read whole."""
-    if not line.data.startswith(_LONG_LOG_LINE):
-        return PlainLine(line.text)
-    text = line.data[len(_LONG_LOG_LINE) :].decode(errors="ignore")
+    """Save the beginning of a log line, or of an error with one in it, that was too long to be read whole."""
+    if line.data.startswith(_LONG_LOG_LINE):
+        text = _begun_string(line.data[len(_LONG_LOG_LINE) :])
+        return PlainLine(line.text) if text is None else BuilderLine(0, text, cut=True)
+    if found := _LONG_ERROR.match(line.data):
+        text = _begun_string(line.data[found.end() : found.end() + _ERROR_BYTES])
+        if text is not None:
+            return Message(int(found[1]), plain_text(text).removeprefix("error:").lstrip(), is_error=True)
+    return PlainLine(line.text)
+
+
+def _begun_string(data: bytes) -> str | None:
+    """Read the beginning of a string whose end is missing; None if it is none."""
+    text = data.decode(errors="ignore")
     escape = text.rfind("\\", -6)  # the cut may have gone through an escape of up to six characters
     for end in (len(text), escape, escape - 1):
         try:
-            return BuilderLine(0, json.loads(f'"{text[:end]}"'), cut=True)
+            return str(json.loads(f'"{text[:end]}"'))
         except ValueError:
             continue
-    return PlainLine(line.text)
+    return None

@@ -48,6 +48,7 @@ _PATIENCE_SECONDS: Final = 30
 _WRONG_HASH: Final = "sha256-" + "A" * 43 + "="
 _STOPPED_SECONDS: Final = 15  # not a measure of speed: a build that is stuck takes twice as long, or for ever
 _BUSY: Final = "while :; do :; done"  # a sandboxed shell has no sleep
+_LONG_LINE: Final = f"x=aaaaaaaa; for i in {' '.join(map(str, range(19)))}; do x=$x$x; done; echo $x"  # 4 MiB
 _FORGED: Final = '@nix {"action":"msg","level":0,"msg":"error: writing to file: No space left on device"}'
 
 
@@ -223,13 +224,18 @@ class BuilderConformance:
         assert lines[-1] == "last without newline"
 
     async def test_a_very_long_line_is_cut_and_loses_nothing_else(self, builder: Builder, workshop: Workshop) -> None:
-        double = "x=aaaaaaaa; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do x=$x$x; done"  # 4 MiB
-        sample = await workshop.derivation(f"echo before; {double}; echo $x; echo after; echo > $out")
+        sample = await workshop.derivation(f"echo before; {_LONG_LINE}; echo after; echo > $out")
         assert await builder.build(workshop.request(sample)) == Built()
         lines = workshop.log_text().splitlines()
         assert (lines[0], lines[-1]) == ("before", "after")
         assert any(line.startswith("aaaaaaaa") for line in lines)
         assert workshop.log.stat().st_size < 4 * 1024 * 1024
+
+    async def test_a_very_long_line_does_not_hide_the_cause(self, builder: Builder, workshop: Workshop) -> None:
+        sample = await workshop.derivation(f"echo No space left on device; {_LONG_LINE}; exit 3")
+        outcome = await builder.build(workshop.request(sample))
+        assert isinstance(outcome, BuildFailed)
+        assert outcome.exit_status == 3
 
     async def test_phases_are_told_in_order(self, builder: Builder, workshop: Workshop) -> None:
         phases: list[str] = []
