@@ -6,16 +6,16 @@ import os
 from collections.abc import Sequence
 
 import click
-import structlog
 
 from ekaci_core.cli.streams import write_out
 from ekaci_core.registry import load_registry
+from ekaci_core.telemetry import LOG
 
 
 @click.command()
 def plugins() -> int:
     """List the installed plugins: what each registers, and why one is not active."""
-    reports = load_registry(os.environ, structlog.get_logger()).reports
+    reports = load_registry(os.environ, LOG).reports
     rows = [("PLUGIN", "DISTRIBUTION", "STATE", "REGISTERS")]
     rows += [
         (each.name, f"{each.distribution} {each.version}", each.state.value, ", ".join(each.registers) or "-")
