@@ -21,6 +21,7 @@ from ekaci_core.model.repository import Revision
 FILE_LIMIT: Final = 1024 * 1024
 """The largest file, in bytes, that `Repository.read_file` gives out."""
 
+_PAGE: Final = 4096
 _SYMLINK: Final = "120000"
 _SUBMODULE: Final = "160000"
 _IDENTITY: Final = {
@@ -209,6 +210,12 @@ class Repository:
         return tuple(
             _entry(os.fsdecode(record)).path for record in answer.stdout.split(b"\0") if record.startswith(wanted)
         )
+
+    async def size_on_disk(self, revision: Revision) -> int:
+        """Say how many bytes a checkout of a revision takes, each file in whole pages; directories are left out."""
+        answer = await self.git.ask("ls-tree", "-r", "-z", "-l", "--full-tree", revision.tree, seconds=FILES_SECONDS)
+        sizes = (record.split(b"\t", 1)[0].rsplit(b" ", 1)[1] for record in answer.stdout.split(b"\0") if record)
+        return sum(-(-int(size) // _PAGE) * _PAGE for size in sizes if size.isdigit())
 
     async def _entry_at(self, revision: Revision, path: str) -> TreeEntry | None:
         literal = attrs.evolve(self.git, variables={"GIT_LITERAL_PATHSPECS": "1"})

@@ -33,7 +33,8 @@ from ekaci_core.model.ids import AttrPath
 from ekaci_core.model.repository import Job
 from ekaci_core.nix.attribute_names import Place, attribute_names
 from ekaci_core.nix.settings import NixSettings
-from ekaci_core.server.inputs import Checkouts, ReviewInputs
+from ekaci_core.server.checkouts import Checkouts
+from ekaci_core.server.inputs import ReviewInputs
 from ekaci_core.server.matching import check_globs
 from ekaci_core.server.options import ReviewOptions
 from ekaci_core.store.contract import EvaluationContents, Store

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 
-import anyio
 import attrs
 
 from ekaci_core.config.discover import job_of_file
 from ekaci_core.config.merge import select_jobs
 from ekaci_core.config.review import ReviewConfiguration, Side, combine, review_configuration
-from ekaci_core.git import Endpoints, Repository, checkout, open_repository, review_endpoints
+from ekaci_core.git import Endpoints, Repository, open_repository, review_endpoints
 from ekaci_core.model.event import ReviewSide
 from ekaci_core.model.repository import Revision
 from ekaci_core.server.options import ReviewOptions
@@ -74,31 +70,3 @@ async def _configuration(repository: Repository, endpoints: Endpoints, options: 
         for revision in (endpoints.base, endpoints.head)
     ]
     return await review_configuration(base, head)
-
-
-class Checkouts:
-    """The files of both sides, written when they are first asked for."""
-
-    def __init__(self, inputs: ReviewInputs, folder: Path, stack: AsyncExitStack) -> None:
-        self._inputs = inputs
-        self._folder = folder
-        self._stack = stack
-        self._paths: dict[ReviewSide, Path] = {}
-        self._lock = anyio.Lock()
-
-    async def of(self, side: ReviewSide) -> Path:
-        """Return where the files of a side are; they stay until the context of `opened` closes."""
-        async with self._lock:
-            if side not in self._paths:
-                revision = self._inputs.revision(side)
-                self._paths[side] = await self._stack.enter_async_context(
-                    checkout(self._inputs.repository, revision, self._folder)
-                )
-            return self._paths[side]
-
-    @classmethod
-    @asynccontextmanager
-    async def opened(cls, inputs: ReviewInputs, folder: Path) -> AsyncIterator[Checkouts]:
-        """Open, and in the end remove what was written."""
-        async with AsyncExitStack() as stack:
-            yield cls(inputs, folder, stack)

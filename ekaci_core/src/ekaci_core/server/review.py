@@ -8,14 +8,12 @@ from functools import partial
 from pathlib import Path
 
 import attrs
-import structlog
 
 from ekaci_core.api import Clock, Evaluator, InfrastructureFault, Logger, PluginContext
 from ekaci_core.builtin.local_builder import LocalBuilderConfig
 from ekaci_core.bus import Broadcast
 from ekaci_core.changes import JobContents, compare_jobs, measure_impact, outcomes_of, read_builds
 from ekaci_core.evaluation import Evaluations
-from ekaci_core.git import prune_stale
 from ekaci_core.model.change import Impact, JobComparison
 from ekaci_core.model.event import ReviewEvent, ReviewNote
 from ekaci_core.model.report import Report
@@ -25,15 +23,17 @@ from ekaci_core.nix.versions import Nix, probe
 from ekaci_core.registry import Instances, load_registry
 from ekaci_core.reporting import Findings, collect_failures, judge
 from ekaci_core.server.building import BuildResult, ReviewBuilds
+from ekaci_core.server.checkouts import CheckoutFolders, Checkouts, private_folder
 from ekaci_core.server.clock import SystemClock
 from ekaci_core.server.evaluating import SideEvaluations
-from ekaci_core.server.inputs import Checkouts, ReviewInputs, read_inputs
+from ekaci_core.server.inputs import ReviewInputs, read_inputs
 from ekaci_core.server.occupancy import Occupancy
 from ekaci_core.server.options import ReviewOptions
 from ekaci_core.server.places import Places
 from ekaci_core.server.retention import Retention
 from ekaci_core.server.stopwatch import Stopwatch
 from ekaci_core.store import Store, open_store
+from ekaci_core.telemetry import LOG
 
 
 async def review(
@@ -62,18 +62,31 @@ async def review(
         inputs = await read_inputs(options)
         places = Places.of(environment)
         places.make()
-        await prune_stale(places.worktrees)
+        folders = CheckoutFolders(places.worktrees, private_folder())
+        await folders.prune()
         nix = await probe(nix_environment(environment))
     for note in inputs.notes:
         events.send(ReviewNote(note))
     async with AsyncExitStack() as stack:
         occupancy = await stack.enter_async_context(Occupancy.of(places.lock))
         store = await stack.enter_async_context(open_store(places.database))
-        log = structlog.get_logger()
-        context = PluginContext(clock=clock, log=log, environment=nix_environment(environment))
-        instances = await stack.enter_async_context(Instances(load_registry(environment, log), context))
+        context = PluginContext(clock=clock, log=LOG, environment=nix_environment(environment))
+        instances = await stack.enter_async_context(Instances(load_registry(environment, LOG), context))
         parts = Parts(
-            options, inputs, places, nix, clock, log, events, stages, store, instances, context, occupancy, began_at
+            options,
+            inputs,
+            places,
+            folders,
+            nix,
+            clock,
+            LOG,
+            events,
+            stages,
+            store,
+            instances,
+            context,
+            occupancy,
+            began_at,
         )
         return await parts.review()
 
@@ -85,6 +98,7 @@ class Parts:
     options: ReviewOptions
     inputs: ReviewInputs
     places: Places
+    folders: CheckoutFolders
     nix: Nix
     clock: Clock
     log: Logger
@@ -118,7 +132,7 @@ class Parts:
     async def _evaluate(
         self, evaluator: Evaluator, evaluations: Evaluations
     ) -> tuple[tuple[JobContents, ...], Sequence[str]]:
-        async with Checkouts.opened(self.inputs, self.places.worktrees) as checkouts:
+        async with Checkouts.opened(self.inputs, self.folders) as checkouts:
             sides = SideEvaluations(
                 self.inputs,
                 self.options,
