@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import anyio
+
 from ekaci_core.nix.repl import Done, Record, ReplDialogue, ReplEvent
 from ekaci_core.process import Child, InputClosed, OutputStream, running
 
 _LINE_BYTES: Final = 256 * 1024 * 1024
+
+# A repl writes line by line. Waking up for each would cost more than all that is done with it.
+_COLLECT_SECONDS: Final = 0.003
 _COMMAND: Final = ("nix", "--extra-experimental-features", "nix-command flakes", "repl")
 
 
@@ -22,7 +26,6 @@ class Repl:
         self.dialogue = ReplDialogue()
         self._child = child
         self._batches = stderr.batches()
-        self._events: deque[ReplEvent] = deque()
 
     @property
     def pid(self) -> int:
@@ -41,15 +44,17 @@ class Repl:
         """Ask to evaluate ``expression``. A repl that died shows in `receive` alone."""
         await self._send(self.dialogue.command(number, expression))
 
-    async def receive(self) -> ReplEvent | None:
-        """Wait for the next event; None once the process has ended."""
-        while not self._events:
+    async def receive(self) -> list[ReplEvent]:
+        """Wait for the next events; none once the process has ended."""
+        events: list[ReplEvent] = []
+        while not events:
+            await anyio.sleep(_COLLECT_SECONDS)
             try:
                 lines = await anext(self._batches)
             except StopAsyncIteration:
-                return None
-            self._events.extend(self.dialogue.read(line.text for line in lines))
-        return self._events.popleft()
+                break
+            events.extend(self.dialogue.read(line.text for line in lines))
+        return events
 
     async def ended(self) -> tuple[int, str]:
         """Return how a process that has ended did: its status, and what it said last."""
@@ -62,17 +67,17 @@ class Repl:
         """
         await self.send(number, expression)
         records: list[Record] = []
-        while True:
-            match await self.receive():
-                case Record() as record:
-                    records.append(record)
-                case Done(text=text):
-                    return records, text
-                case None:
-                    status, text = await self.ended()
-                    return records, text or f"error: nix ended with status {status}"
-                case _:
-                    return records, "error: syntax error, unexpected end of file"
+        while events := await self.receive():
+            for event in events:
+                match event:
+                    case Record():
+                        records.append(event)
+                    case Done(text=text):
+                        return records, text
+                    case _:
+                        return records, "error: syntax error, unexpected end of file"
+        status, text = await self.ended()
+        return records, text or f"error: nix ended with status {status}"
 
     async def _send(self, data: bytes) -> None:
         try:

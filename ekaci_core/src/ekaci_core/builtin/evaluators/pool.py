@@ -21,7 +21,7 @@ from ekaci_core.model.evaluation import AttributeFault, EvaluatedItem, FaultKind
 from ekaci_core.model.ids import AttrPath
 from ekaci_core.nix.eval_errors import Home, check_machine, read_error, strip_colours
 from ekaci_core.nix.excerpts import with_excerpt
-from ekaci_core.nix.repl import Done, Record
+from ekaci_core.nix.repl import Done, Record, Stuck
 
 _PIPELINE: Final = 2
 _MACHINE: Final = (FaultKind.OUT_OF_MEMORY, FaultKind.EVALUATOR_DIED)
@@ -113,21 +113,21 @@ class Pool:
             await worker.submit(batch, recurse=len(batch.prefix) + 1 < self.always_below)
 
     async def _hear(self, number: int, worker: Worker) -> bool:
-        """Take in one event; False if the process has ended."""
-        event = await worker.receive()
-        if event is None:
-            return False
-        task = worker.tasks[0]
-        if isinstance(event, Record):
-            self._record(number, task, event)
-            return True
-        worker.tasks.popleft()
+        """Take in what the worker has reported; False if the process has ended."""
+        events = await worker.receive()
+        for event in events:
+            if isinstance(event, Record):
+                self._record(number, worker.tasks[0], event)
+            else:
+                await self._finished(number, worker.tasks.popleft(), event)
+        return bool(events)
+
+    async def _finished(self, number: int, task: Task, event: Done | Stuck) -> None:
         if task.cursor < task.batch.size:
             text = event.text if isinstance(event, Done) else await self._unexpected_end(task)
             self._failed(number, task, text)
         self._outstanding -= 1
         self._tell()
-        return True
 
     def _record(self, number: int, task: Task, record: Record) -> None:
         index, kind, *content = record.content

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import tempfile
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -82,7 +83,7 @@ class Worker:
         self._process = process
         self._queries = queries
         self._request = request
-        self._since = anyio.current_time()
+        self._since = time.monotonic()
         self._memory_read = 0.0
 
     @property
@@ -93,17 +94,17 @@ class Worker:
     async def submit(self, batch: Batch, *, recurse: bool) -> None:
         """Send a batch; its answers come after those of earlier ones."""
         if not self.tasks:
-            self._since = anyio.current_time()
+            self._since = time.monotonic()
         self.submitted += 1
         self.tasks.append(Task(self.submitted, batch))
         self._queries.write(batch, self.submitted, recurse=recurse)
         await self._process.send(self.submitted, f"{_verb(batch)} {self.submitted}")
 
-    async def receive(self) -> ReplEvent | None:
-        """Wait for the next event of the first task; None when the process has ended."""
-        event = await self._process.receive()
-        self._since = anyio.current_time()
-        return event
+    async def receive(self) -> list[ReplEvent]:
+        """Wait for the next events, first those of the first task; none when the process has ended."""
+        events = await self._process.receive()
+        self._since = time.monotonic()
+        return events
 
     async def ended(self) -> tuple[int, str]:
         """How it ended: status and last words."""
@@ -114,7 +115,7 @@ class Worker:
         pause = _LOOK_SECONDS if hurry is None else _LOOK_OFTEN_SECONDS
         while self.stopped is None:
             await anyio.sleep(pause)
-            now = anyio.current_time()
+            now = time.monotonic()
             if now - self._memory_read >= _LOOK_SECONDS:
                 self._memory_read = now
                 await self._look_at_memory()
