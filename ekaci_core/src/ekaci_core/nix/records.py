@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Collection, Iterable
-from pathlib import Path
 from typing import Any, Final
 
 from ekaci_core.model.derivation import Derivation, DerivationRecord, Output
@@ -25,6 +25,7 @@ _HEAD: Final = re.compile(
 )
 _OUTPUT: Final = re.compile(rb'\("([^"]*)","([^"]*)","([^"]*)","([^"]*)"\)')
 _INPUT: Final = re.compile(rb'\("([^"]*)",')
+_CHUNK: Final = 256 * 1024
 _VALUE: Final = re.compile(rb'([^"\\]*+(?:\\.[^"\\]*+)*+)"\)', re.DOTALL)
 
 
@@ -48,8 +49,11 @@ def read_file(path: DrvPath) -> bytes:
         InfrastructureFault: it cannot be read.
     """
     try:
-        with Path(path).open("rb", buffering=0) as file:
-            return file.readall()
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            return _all_of(descriptor)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         raise VanishedDerivation(path) from None
     except OSError as error:
@@ -65,6 +69,16 @@ def read_record(path: DrvPath) -> DerivationRecord:
         VanishedDerivation, MalformedDerivation, InfrastructureFault: there is none, or none that can be read.
     """
     return _Parser().record(path, read_file(path))
+
+
+def _all_of(descriptor: int) -> bytes:
+    data = os.read(descriptor, _CHUNK)
+    if len(data) < _CHUNK:  # nearly always: of a regular file that was all
+        return data
+    chunks = [data]
+    while data := os.read(descriptor, _CHUNK):
+        chunks.append(data)
+    return b"".join(chunks)
 
 
 def read_closure(

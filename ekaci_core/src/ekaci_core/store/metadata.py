@@ -14,14 +14,14 @@ from ekaci_core.model.package import PackageMeta
 from ekaci_core.store.contract import MetaId
 
 _ABSENT = PackageMeta()
-_FIELDS = tuple(field.name for field in attrs.fields(PackageMeta))
+_FIELDS = tuple((field.name, getattr(_ABSENT, field.name)) for field in attrs.fields(PackageMeta))
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _DIGEST_BYTES = 16
 
 
 def body_of(meta: PackageMeta) -> str:
     """Write what differs from the defaults, as JSON that is equal for equal metadata."""
-    said = {name: getattr(meta, name) for name in _FIELDS if getattr(meta, name) != getattr(_ABSENT, name)}
-    return json.dumps(said, separators=(",", ":"))
+    return _ENCODER.encode({name: value for name, absent in _FIELDS if (value := getattr(meta, name)) != absent})
 
 
 def meta_of(body: str) -> PackageMeta:
