@@ -62,9 +62,9 @@ def reviewed(options: argparse.Namespace, cache: Path, base: str, head: str) -> 
     argv += ["--evaluator", options.evaluator, "--eval-workers", str(options.workers)]
     argv += ["--eval-memory", str(options.memory), str(options.repository)]
     began = time.monotonic()
-    process = subprocess.Popen(
-        argv, env={**os.environ, "XDG_CACHE_HOME": str(cache)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPYCACHEPREFIX": str(cache.with_name("bytecode"))}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its bytecode at hand
+    process = subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peak = 0.0
     while process.poll() is None:
         peak = max(peak, own_peak(process.pid))
