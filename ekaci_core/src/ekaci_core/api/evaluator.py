@@ -37,6 +37,7 @@ class EvaluationRequest:
             derivations in ``known``, which must stay.
         nix_path: entries for ``NIX_PATH``; empty unsets it.
         known: attributes whose results the caller has: they need not be evaluated and yielded, but may be.
+        alone: whether no other evaluation shares the processors; no more than a hint.
     """
 
     root: Path
@@ -51,6 +52,7 @@ class EvaluationRequest:
     timeout_seconds: float | None = None
     nix_path: tuple[str, ...] = ()
     known: frozenset[AttrPath] = frozenset()
+    alone: bool = True
 
 
 class Evaluator(Protocol):

@@ -178,6 +178,7 @@ class SideEvaluations:
                 memory_mib=share.memory_mib,
                 timeout_seconds=self._options.eval_timeout_seconds,
                 nix_path=self._nix_path,
+                alone=share.at_once == 1,
             )
 
         try:
