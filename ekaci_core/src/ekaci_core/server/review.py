@@ -32,6 +32,7 @@ from ekaci_core.server.options import ReviewOptions
 from ekaci_core.server.places import Places
 from ekaci_core.server.retention import Retention
 from ekaci_core.server.stopwatch import Stopwatch
+from ekaci_core.server.together import together
 from ekaci_core.store import Store, open_store
 from ekaci_core.telemetry import LOG
 
@@ -59,12 +60,11 @@ async def review(
     began_at = clock.now()
     stages = Stopwatch(clock, events)
     with stages.stage("reading the repository"):
-        inputs = await read_inputs(options)
+        inputs, nix = await together(partial(read_inputs, options), partial(probe, nix_environment(environment)))
         places = Places.of(environment)
         places.make()
         folders = CheckoutFolders(places.worktrees, private_folder())
         await folders.prune()
-        nix = await probe(nix_environment(environment))
     for note in inputs.notes:
         events.send(ReviewNote(note))
     async with AsyncExitStack() as stack:
