@@ -26,6 +26,10 @@ _HEAD: Final = re.compile(
 _OUTPUT: Final = re.compile(rb'\("([^"]*)","([^"]*)","([^"]*)","([^"]*)"\)')
 _INPUT: Final = re.compile(rb'\("([^"]*)",')
 _CHUNK: Final = 256 * 1024
+_KEYS: Final = {
+    name: b'("%s","' % name.encode()
+    for name in ("__json", "pname", "version", "requiredSystemFeatures", "preferLocalBuild")
+}
 _VALUE: Final = re.compile(rb'([^"\\]*+(?:\\.[^"\\]*+)*+)"\)', re.DOTALL)
 
 
@@ -199,7 +203,7 @@ class _Parser:
 
         def field(name: str) -> str | None:
             # A quote inside a string is always escaped, so this can only be found where a key of the environment is.
-            key = b'("%s","' % name.encode()
+            key = _KEYS[name]
             at = data.find(key, begin)
             if at < 0:
                 return None
