@@ -216,6 +216,21 @@ async def test_a_working_tree_without_a_commit(make_repository: Callable[..., An
         await repository.working_tree_revision()
 
 
+async def test_a_change_within_the_clocks_resolution_is_seen(bench: Any) -> None:
+    """Git compares times by the second and tells such a change by the time of the index: a copy needs that too."""
+    past = (1_600_000_000, 1_600_000_000)
+    file = bench.write("file", "one\n")
+    os.utime(file, past)
+    bench.git("add", "--all")
+    bench.git("commit", "--quiet", "--message", "one")
+    bench.write("file", "two\n")
+    os.utime(file, past)
+    os.utime(bench.top / ".git/index", past)
+    repository = await open_repository(bench.top)
+
+    assert (await repository.working_tree_revision()).dirty
+
+
 async def test_files_are_read_by_revision(bench: Any) -> None:
     bench.write("dir/empty", "")
     bench.write("large", "x" * (FILE_LIMIT + 1))

@@ -156,7 +156,8 @@ class Repository:
         with tempfile.TemporaryDirectory(prefix="ekaci-index-") as scratch:
             index = Path(scratch, "index")
             if (own := self.git_dir / "index").exists():
-                await anyio.to_thread.run_sync(shutil.copyfile, own, index)
+                # With its time: by that git knows which entries may have changed since within the clock's resolution.
+                await anyio.to_thread.run_sync(shutil.copy2, own, index)
             git = attrs.evolve(self.git, variables={"GIT_INDEX_FILE": str(index)})
             await git.ask("add", "--all", "--", ":/", seconds=FILES_SECONDS)
             tree = TreeHash.parse((await git.ask("write-tree", seconds=FILES_SECONDS)).text)
