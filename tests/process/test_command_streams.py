@@ -80,7 +80,13 @@ def test_a_defect_is_never_an_answer_about_the_change(tmp_path: Path) -> None:
         "sys.argv = ['ekaci', 'review']\n"
         "sys.exit(main.status())\n"
     )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 3
     assert done.stderr.startswith("ekaci: a defect of EkaCI, not of the change: ZeroDivisionError")
     assert "Traceback" not in done.stderr

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import anyio
@@ -18,6 +16,7 @@ from ekaci_core.builtin.evaluators.excerpt_reading import SLOW_BEFORE
 from ekaci_core.builtin.evaluators.frontier import Frontier
 from ekaci_core.builtin.evaluators.outbox import ItemSink, Outbox
 from ekaci_core.builtin.evaluators.pool import Pool
+from ekaci_core.builtin.evaluators.scratch import scratch_folder
 from ekaci_core.builtin.evaluators.selection import Selection
 from ekaci_core.builtin.evaluators.streaming import streamed
 from ekaci_core.builtin.evaluators.worker import EXPRESSION, explain, worker
@@ -30,14 +29,6 @@ from ekaci_core.nix.versions import Flavour, NixVersion, nix_missing, reach_stor
 from ekaci_core.process import ProgramMissing, run
 
 _OLDEST: Final = (2, 8)
-
-
-_MEMORY: Final = "/dev/shm"  # noqa: S108 - the directory made in it is private
-
-
-def _memory() -> str | None:
-    """Where files cost no disk access: on a disk, making one waits for the journal that Nix's database keeps busy."""
-    return _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) else None
 
 
 @attrs.frozen
@@ -71,9 +62,7 @@ class NixEvaluator:
 
     async def _run(self, request: EvaluationRequest, known: Collection[AttrPath], sink: ItemSink) -> None:
         environment = environment_for(self.environment, request)
-        place = tempfile.TemporaryDirectory(prefix="ekaci-evaluation-", dir=_memory(), ignore_cleanup_errors=True)
-        with place as folder:
-            scratch = Path(folder)
+        with scratch_folder() as scratch:
             async with pins(environment, request.gc_roots, scratch) as keeper:
                 outbox = Outbox(keeper, sink)
                 pool = Pool(

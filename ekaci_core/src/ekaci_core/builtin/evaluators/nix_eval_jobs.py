@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -18,6 +17,7 @@ from ekaci_core.api import EvaluationRequest, EvaluatorUnavailable, Logger, Plug
 from ekaci_core.builtin.evaluators.job_file import wrapped_job
 from ekaci_core.builtin.evaluators.nix import NixEvaluator, checkout_names, environment_for, nix_version
 from ekaci_core.builtin.evaluators.outbox import ItemSink
+from ekaci_core.builtin.evaluators.scratch import scratch_folder
 from ekaci_core.builtin.evaluators.selection import Selection
 from ekaci_core.builtin.evaluators.streaming import streamed
 from ekaci_core.model.evaluation import AttributeFault, EvaluatedItem
@@ -65,8 +65,8 @@ class NixEvalJobsEvaluator:
 
     async def _run(self, request: EvaluationRequest, sink: ItemSink) -> None:
         progress = _Progress()
-        with tempfile.TemporaryDirectory(prefix="ekaci-evaluation-", ignore_cleanup_errors=True) as folder:
-            file = wrapped_job(request, Path(folder))
+        with scratch_folder() as folder:
+            file = wrapped_job(request, folder)
             status, said = await self._program(request, file, progress, sink)
         if status == 0 and not progress.garbage:
             if progress.lost:
