@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,6 +41,12 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+async def until_there(path: Path) -> None:
+    with anyio.fail_after(20):
+        while not path.exists():  # noqa: ASYNC110 - another program's file sets no event
+            await anyio.sleep(0.02)
 
 
 def descriptors() -> int:
@@ -274,6 +281,25 @@ def test_a_killed_parent_takes_its_child_along(env: dict[str, str]) -> None:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         assert alive(child)
+        parent.kill()
+    anyio.run(until_gone, child)
+
+
+def test_a_parent_killed_before_its_child_could_ask_for_the_signal_takes_it_along_too(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    real = shutil.which("setpriv")
+    if real is None:
+        pytest.skip("needs util-linux's setpriv")
+    started = tmp_path / "started"
+    slow = tmp_path / "setpriv"
+    slow.write_text(f"#!/bin/sh\ncase $* in *sleep*) touch {started}; /bin/sleep 1;; esac\nexec {real} \"$@\"\n")
+    slow.chmod(0o755)
+    env["PATH"] = f"{tmp_path}:{env['PATH']}"
+    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(PARENT)], env=env, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        anyio.run(until_there, started)
         parent.kill()
     anyio.run(until_gone, child)
 

@@ -16,6 +16,7 @@ from ekaci_core.process.faults import ProgramMissing
 from ekaci_core.process.output import CHUNK
 
 _PROBE_SECONDS: Final = 10
+_UNLESS_ORPHANED: Final = '[ "$PPID" = "$0" ] && exec "$@"'
 
 
 def spawn(
@@ -68,15 +69,22 @@ def _prepare(pipe: IO[bytes]) -> None:
         return  # over the user's share of pipe memory, or not Linux: the default size works too
 
 
-@functools.cache
 def _dying_with_parent() -> tuple[str, ...]:
     """Return the command in front of a program that makes it get SIGTERM when we die, killed or not.
 
     util-linux's setpriv sets the parent death signal after the fork and replaces itself by the program. Doing that
-    between fork and exec in Python would run Python code in a forked copy of a process with threads. It costs less
-    than a millisecond a child. Without such a setpriv children outlive a kill -9 of ours. Linux means the death of
+    between fork and exec in Python would run Python code in a forked copy of a process with threads. It costs about
+    a millisecond a child. Without such a setpriv children outlive a kill -9 of ours. Linux means the death of
     the thread that started the child, so an event loop outside the main thread must not end before its children.
+
+    A parent that dies before the signal is set sends none: once it is set, the shell looks who the parent is.
     """
+    prefix = _death_signal()
+    return (*prefix, "/bin/sh", "-c", _UNLESS_ORPHANED, str(os.getpid())) if prefix else ()
+
+
+@functools.cache
+def _death_signal() -> tuple[str, ...]:
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         return ()
