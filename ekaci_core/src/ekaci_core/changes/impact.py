@@ -28,13 +28,12 @@ async def measure_impact(
     Raises:
         InfrastructureFault: the store cannot be read.
     """
-    head = await store.closure(_roots(each.head for each in jobs))
-    base = await store.closure(_roots(each.base for each in jobs))
-    old = frozenset(base.keys)
-    new = [DerivationId(key) for key in head.keys if key not in old]
+    # What depends on a new derivation is new itself: the rest of head's closure has no part in any count.
+    added = await store.closure(_roots(each.head for each in jobs), beyond=_roots(each.base for each in jobs))
+    new = [DerivationId(key) for key in added.keys]
     records = await store.derivations(new)
     attrs_of = _attributes_by_derivation(jobs, set(new))
-    dependents = _dependents(head, attrs_of)
+    dependents = _dependents(added, attrs_of)
     return Impact(
         new_derivations=_by_system(record.system for record in records.values()),
         rebuilt_packages=_by_system(
@@ -63,9 +62,9 @@ def _attributes_by_derivation(
     return found
 
 
-def _dependents(head: Dag, wanted: Iterable[DerivationId]) -> dict[DerivationId, int]:
-    nodes = {each: head.node(each) for each in sorted(wanted)}
-    counts = strict_dependents(head, nodes.values())
+def _dependents(added: Dag, wanted: Iterable[DerivationId]) -> dict[DerivationId, int]:
+    nodes = {each: added.node(each) for each in sorted(wanted)}
+    counts = strict_dependents(added, nodes.values())
     return {each: counts[node] for each, node in nodes.items()}
 
 

@@ -193,8 +193,11 @@ class Store(Protocol):
         """Return the numbers of those that are stored."""
         ...
 
-    async def closure(self, roots: Collection[DerivationId]) -> Dag:
-        """Return the graph of these derivations and all they need; its keys are derivation numbers."""
+    async def closure(self, roots: Collection[DerivationId], *, beyond: Collection[DerivationId] = ()) -> Dag:
+        """Return the graph of these derivations and all they need; its keys are derivation numbers.
+
+        What ``beyond`` and all they need have as well is left out, with the edges to it.
+        """
         ...
 
     # --- builds ---

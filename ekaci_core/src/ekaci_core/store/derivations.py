@@ -119,24 +119,38 @@ def _record(row: tuple[object, ...], path: DrvPath, inputs: tuple[DrvPath, ...])
     )
 
 
-def closure(connection: sqlite3.Connection, roots: Collection[DerivationId]) -> Dag:
-    """Build the graph of ``roots`` and all they need.
+def closure(
+    connection: sqlite3.Connection, roots: Collection[DerivationId], beyond: Collection[DerivationId] = ()
+) -> Dag:
+    """Build the graph of ``roots`` and all they need, but not of what ``beyond`` need.
 
     Raises:
         UnknownDerivation: a root is not stored.
     """
-    found: dict[int, bytes] = {}
-    frontier: set[int] = set(roots)
+    left_out: set[int] = set()
+    for level in _levels(connection, beyond, ()):
+        left_out.update(number for number, _ in level)
+    rows = [row for level in _levels(connection, roots, left_out) for row in level]
+    rows.sort()
+    if left_out:
+        rows = [(number, packed(each for each in unpacked(blob) if each not in left_out)) for number, blob in rows]
+    return Dag.of_packed(rows)
+
+
+def _levels(
+    connection: sqlite3.Connection, roots: Collection[int], left_out: Collection[int]
+) -> Iterator[list[tuple[int, bytes]]]:
+    """Yield roots, then what they need that was not yielded yet, and so on: rows of number and packed inputs."""
+    found = set(left_out)
+    frontier = set(roots) - found
     while frontier:
-        level = dict(_inputs(connection, frontier))
+        level = list(_inputs(connection, frontier))
         if len(level) < len(frontier):
-            raise UnknownDerivation(f"no derivation has the number {min(frontier - level.keys())}")
-        found.update(level)
-        frontier = set()
-        for blob in level.values():
-            frontier.update(unpacked(blob))
-        frontier.difference_update(found)
-    return Dag.of_packed((number, found[number]) for number in sorted(found))
+            missing = min(frontier.difference(number for number, _ in level))
+            raise UnknownDerivation(f"no derivation has the number {missing}")
+        yield level
+        found |= frontier
+        frontier = set(unpacked(b"".join(blob for _, blob in level))) - found
 
 
 def _inputs(connection: sqlite3.Connection, numbers: Collection[int]) -> Iterator[tuple[int, bytes]]:

@@ -129,9 +129,9 @@ class SqliteStore:
         """See `Store`."""
         return await self._database.read(lambda tx: derivations.ids(tx, paths))
 
-    async def closure(self, roots: Collection[DerivationId]) -> Dag:
+    async def closure(self, roots: Collection[DerivationId], *, beyond: Collection[DerivationId] = ()) -> Dag:
         """See `Store`."""
-        return await self._database.read(lambda tx: derivations.closure(tx, roots))
+        return await self._database.read(lambda tx: derivations.closure(tx, roots, beyond))
 
     async def builds(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, Build]:
         """See `Store`."""

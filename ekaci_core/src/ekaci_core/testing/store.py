@@ -205,6 +205,15 @@ class StoreConformance(UnfinishedConformance):
         assert _inputs(dag, ids[drv("c")]) == {ids[drv("a")], ids[drv("b")]}
         assert _inputs(dag, ids[drv("a")]) == set()
 
+    async def test_a_closure_leaves_out_what_others_need_too(self, store: Store) -> None:
+        below = [record("a"), record("b", "a"), record("c", "b")]
+        await evaluated(store, [*below, record("p", "a"), record("q", "b", "p"), record("r", "q")])
+        ids = await store.derivation_ids([drv(name) for name in "abcpqr"])
+        dag = await store.closure([ids[drv("r")], ids[drv("c")]], beyond=[ids[drv("c")]])
+        assert list(dag.keys) == sorted(ids[drv(name)] for name in "pqr")
+        assert _inputs(dag, ids[drv("q")]) == {ids[drv("p")]}
+        assert len(await store.closure([ids[drv("b")]], beyond=[ids[drv("c")]])) == 0
+
     async def test_a_deep_closure_is_found(self, store: Store) -> None:
         depth = 1500
         chain = [record("n0"), *(record(f"n{at}", f"n{at - 1}") for at in range(1, depth))]
