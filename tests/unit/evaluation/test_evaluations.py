@@ -98,6 +98,18 @@ async def test_a_known_evaluation_is_not_made_again(desk: Desk, files: Derivatio
     assert not (await desk.evaluate(evaluator, key("other"))).cached
 
 
+async def test_only_evaluating_waits_for_its_turn(desk: Desk, files: DerivationFiles) -> None:
+    await desk.evaluate(ScriptedEvaluator([[files.attribute("a")]]))
+    turn = anyio.Semaphore(1)
+    async with desk.service(ScriptedEvaluator([[NullAttribute(AttrPath("n"))]])) as service:
+        async with turn:
+            assert (await service.evaluate(key(), ReviewSide.BASE, request, turn=turn)).cached
+            with anyio.move_on_after(0.05) as waited:
+                await service.evaluate(key("other"), ReviewSide.HEAD, request, turn=turn)
+            assert waited.cancelled_caught
+        assert not (await service.evaluate(key("other"), ReviewSide.HEAD, request, turn=turn)).cached
+
+
 async def test_it_is_made_anew_where_that_is_wanted(desk: Desk, files: DerivationFiles) -> None:
     evaluator = ScriptedEvaluator([[files.attribute("a")]])
     first = await desk.evaluate(evaluator)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -94,28 +95,42 @@ class Evaluations:
             self._leases.pop().release()
 
     async def evaluate(
-        self, key: EvaluationKey, side: ReviewSide, request: RequestFactory, *, anew: bool = False
+        self,
+        key: EvaluationKey,
+        side: ReviewSide,
+        request: RequestFactory,
+        *,
+        anew: bool = False,
+        turn: AbstractAsyncContextManager[object] | None = None,
     ) -> Evaluated:
         """Return the evaluation of this key, from the store if it is there and its derivations still are.
 
         Two processes may both evaluate the same key; the results are the same. One that was interrupted is continued
-        with the attributes that it has. With ``anew`` it is evaluated whatever is known, and the result is what is
-        known from then on.
+        with the attributes that it has.
+
+        Args:
+            key: what decides the result.
+            side: for events.
+            request: makes the request, if it has to be evaluated.
+            anew: evaluate whatever is known; the result is what is known from then on.
+            turn: held while it is evaluated, not while it is looked up.
 
         Raises:
             EvaluatorUnavailable, InfrastructureFault: what is stored of the evaluation is continued the next time.
         """
         began = self._clock.monotonic()
-        self._events.send(EvaluationStarted(side, key.job))
         record, notes = (None, ()) if anew else await self._known(key)
-        cached = record is not None
-        if record is None:
+        if record is not None:
+            self._events.send(EvaluationStarted(side, key.job))
+            self._events.send(EvaluationFinished(side, key.job, cached=True, seconds=self._clock.monotonic() - began))
+            return Evaluated(record, cached=True, notes=notes)
+        async with turn or nullcontext():
+            began = self._clock.monotonic()
+            self._events.send(EvaluationStarted(side, key.job))
             record, passing = await self._fresh(key, side, request, anew=anew)
-            notes += _tried_again(key, passing)
-        self._events.send(EvaluationFinished(side, key.job, cached, self._clock.monotonic() - began))
-        if not cached:
-            notes += await self._retire()
-        return Evaluated(record, cached, notes)
+            self._events.send(EvaluationFinished(side, key.job, cached=False, seconds=self._clock.monotonic() - began))
+        notes += (*_tried_again(key, passing), *await self._retire())
+        return Evaluated(record, cached=False, notes=notes)
 
     async def _retire(self) -> tuple[str, ...]:
         try:

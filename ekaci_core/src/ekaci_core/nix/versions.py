@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -16,7 +17,7 @@ import attrs
 from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.model.ids import STORE_DIR
 from ekaci_core.nix.settings import NixSettings, parse_settings
-from ekaci_core.process import Completed, ProgramMissing, run
+from ekaci_core.process import Completed, ProgramMissing, run, together
 
 OLDEST: Final = (2, 8)
 """The oldest Nix that is tested."""
@@ -112,10 +113,8 @@ async def probe(environment: Mapping[str, str]) -> Nix:
     if program is None:
         raise nix_missing()
     try:
-        version = NixVersion.parse((await _ask(["nix", "--version"], environment)).text)
-        _check_age(version)
+        version, _ = await together(partial(_version, environment), partial(reach_store, environment))
         settings = await _settings(version, environment)
-        await reach_store(environment)
     except ProgramMissing as missing:
         raise nix_missing(missing.program) from None
     access = store_access(settings.store, state_is_writable=os.access(_state_directory(environment), os.R_OK | os.W_OK))
@@ -188,6 +187,12 @@ def check_build_users(settings: NixSettings, members: tuple[str, ...] | None) ->
         where="build-users-group",
         do="create it, or let root build as itself: export NIX_CONFIG='build-users-group ='",
     )
+
+
+async def _version(environment: Mapping[str, str]) -> NixVersion:
+    version = NixVersion.parse((await _ask(["nix", "--version"], environment)).text)
+    _check_age(version)
+    return version
 
 
 def _check_age(version: NixVersion) -> None:

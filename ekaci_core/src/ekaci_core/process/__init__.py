@@ -4,6 +4,7 @@ from ekaci_core.process.faults import ChildTimedOut, InputClosed, OutputTooLarge
 from ekaci_core.process.lines import Line
 from ekaci_core.process.output import OutputStream
 from ekaci_core.process.running import Child, Completed, run, running
+from ekaci_core.process.together import together
 
 __all__ = [
     "Child",
@@ -16,4 +17,5 @@ __all__ = [
     "ProgramMissing",
     "run",
     "running",
+    "together",
 ]

@@ -141,14 +141,14 @@ class SideEvaluations:
         fresh = self._options.fresh
         unknown = [task for task in distinct if fresh or await self._store.find_evaluation(task.key) is None]
         share = self._budget(max(1, len(unknown)))
-        limit = anyio.CapacityLimiter(share.at_once)
+        turn = anyio.CapacityLimiter(share.at_once)
 
         async def one(task: _Task) -> None:
-            async with limit:
-                found[task.key] = await self._one(task, share)
+            found[task.key] = await self._one(task, share, turn)
 
+        known = [task for task in distinct if task not in unknown]
         async with anyio.create_task_group() as group:
-            for task in distinct:
+            for task in (*unknown, *known):  # what takes longer first
                 group.start_soon(one, task, name=f"evaluate {task.job.name} of {task.side.value}")
         return found
 
@@ -162,7 +162,7 @@ class SideEvaluations:
             memory_mib=self._options.eval_memory_mib,
         )
 
-    async def _one(self, task: _Task, share: Budget) -> EvaluationContents | None:
+    async def _one(self, task: _Task, share: Budget, turn: anyio.CapacityLimiter) -> EvaluationContents | None:
         async def request(gc_roots: Path) -> EvaluationRequest:
             root = await self._checkouts.of(task.side)
             job_file(root, task.job)
@@ -182,7 +182,9 @@ class SideEvaluations:
             )
 
         try:
-            evaluated = await self._evaluations.evaluate(task.key, task.side, request, anew=self._options.fresh)
+            evaluated = await self._evaluations.evaluate(
+                task.key, task.side, request, anew=self._options.fresh, turn=turn
+            )
         except MissingJobFile:
             if task.side is ReviewSide.HEAD:
                 raise

@@ -20,6 +20,7 @@ from ekaci_core.model.report import Report
 from ekaci_core.nix.dry_run import build_plan
 from ekaci_core.nix.environment import nix_environment
 from ekaci_core.nix.versions import Nix, probe
+from ekaci_core.process import together
 from ekaci_core.registry import Instances, load_registry
 from ekaci_core.reporting import Findings, collect_failures, judge
 from ekaci_core.server.building import BuildResult, ReviewBuilds
@@ -32,7 +33,6 @@ from ekaci_core.server.options import ReviewOptions
 from ekaci_core.server.places import Places
 from ekaci_core.server.retention import Retention
 from ekaci_core.server.stopwatch import Stopwatch
-from ekaci_core.server.together import together
 from ekaci_core.store import Store, open_store
 from ekaci_core.telemetry import LOG
 
@@ -59,25 +59,28 @@ async def review(
     clock = clock or SystemClock()
     began_at = clock.now()
     stages = Stopwatch(clock, events)
-    with stages.stage("reading the repository"):
-        inputs, nix = await together(partial(read_inputs, options), partial(probe, nix_environment(environment)))
-        places = Places.of(environment)
-        places.make()
-        folders = CheckoutFolders(places.worktrees, private_folder())
-        await folders.prune()
-    for note in inputs.notes:
-        events.send(ReviewNote(note))
+    context = PluginContext(clock=clock, log=LOG, environment=nix_environment(environment))
     async with AsyncExitStack() as stack:
+        instances = await stack.enter_async_context(Instances(load_registry(environment, LOG), context))
+        with stages.stage("reading the repository"):
+            inputs, (nix, evaluator) = await together(
+                partial(read_inputs, options), partial(_open_evaluator, options.evaluator, instances, context)
+            )
+            places = Places.of(environment)
+            places.make()
+            folders = CheckoutFolders(places.worktrees, private_folder())
+            await folders.prune()
+        for note in inputs.notes:
+            events.send(ReviewNote(note))
         occupancy = await stack.enter_async_context(Occupancy.of(places.lock))
         store = await stack.enter_async_context(open_store(places.database))
-        context = PluginContext(clock=clock, log=LOG, environment=nix_environment(environment))
-        instances = await stack.enter_async_context(Instances(load_registry(environment, LOG), context))
         parts = Parts(
             options,
             inputs,
             places,
             folders,
             nix,
+            evaluator,
             clock,
             LOG,
             events,
@@ -91,6 +94,12 @@ async def review(
         return await parts.review()
 
 
+async def _open_evaluator(name: str, instances: Instances, context: PluginContext) -> tuple[Nix, Evaluator]:
+    # One after the other: the first that opens a store may have to make it.
+    nix = await probe(context.environment)
+    return nix, await instances.evaluator(name)
+
+
 @attrs.frozen
 class Parts:
     """Everything that a review works with, open."""
@@ -100,6 +109,7 @@ class Parts:
     places: Places
     folders: CheckoutFolders
     nix: Nix
+    evaluator: Evaluator
     clock: Clock
     log: Logger
     events: Broadcast[ReviewEvent]
@@ -112,12 +122,11 @@ class Parts:
 
     async def review(self) -> Report:
         """Evaluate, compare, build, judge, and clean up."""
-        evaluator = await self.instances.evaluator(self.options.evaluator)
         async with Evaluations(
-            self.store, evaluator, self.clock, self.places.roots / "evaluations", self.events
+            self.store, self.evaluator, self.clock, self.places.roots / "evaluations", self.events
         ) as held:
             with self.stages.stage("evaluating"):
-                contents, notes = await self._evaluate(evaluator, held)
+                contents, notes = await self._evaluate(held)
             with self.stages.stage("comparing"):
                 comparisons = await compare_jobs(self.store, contents)
                 impact = await self._impact(contents, comparisons)
@@ -126,18 +135,16 @@ class Parts:
                 with self.stages.stage("building"):
                     result = await self._build(comparisons)
             with self.stages.stage("judging"):
-                report = await self._report(evaluator, comparisons, impact, result, notes)
+                report = await self._report(comparisons, impact, result, notes)
         return await self._clean_up(report, forgotten=held.dropped > 0)
 
-    async def _evaluate(
-        self, evaluator: Evaluator, evaluations: Evaluations
-    ) -> tuple[tuple[JobContents, ...], Sequence[str]]:
+    async def _evaluate(self, evaluations: Evaluations) -> tuple[tuple[JobContents, ...], Sequence[str]]:
         async with Checkouts.opened(self.inputs, self.folders) as checkouts:
             sides = SideEvaluations(
                 self.inputs,
                 self.options,
                 store=self.store,
-                evaluator=evaluator,
+                evaluator=self.evaluator,
                 evaluations=evaluations,
                 checkouts=checkouts,
                 settings=self.nix.settings,
@@ -166,7 +173,6 @@ class Parts:
 
     async def _report(
         self,
-        evaluator: Evaluator,
         comparisons: tuple[JobComparison, ...],
         impact: Impact,
         result: BuildResult,
@@ -187,7 +193,7 @@ class Parts:
             repository=str(self.inputs.repository.directory),
             base=endpoints.base,
             head=endpoints.head,
-            evaluator=evaluator.identity,
+            evaluator=self.evaluator.identity,
             jobs=comparisons,
             outcomes=outcomes,
             impact=impact,

@@ -26,7 +26,7 @@ from ekaci_core.model.ids import AttrPath
 from ekaci_core.nix.eval_errors import Home
 from ekaci_core.nix.pins import pins
 from ekaci_core.nix.versions import Flavour, NixVersion, nix_missing, reach_store
-from ekaci_core.process import ProgramMissing, run
+from ekaci_core.process import ProgramMissing, run, together
 
 _OLDEST: Final = (2, 8)
 
@@ -107,8 +107,8 @@ async def nix_version(environment: Mapping[str, str]) -> NixVersion:
         EvaluatorUnavailable: there is none, it is too old, or it cannot reach its store.
     """
     try:
-        version = NixVersion.parse((await run(["nix", "--version"], env=environment)).text)
-        await reach_store(environment)
+        said, _ = await together(partial(run, ["nix", "--version"], env=environment), partial(reach_store, environment))
+        version = NixVersion.parse(said.text)
     except ProgramMissing:
         missing = nix_missing()
         raise EvaluatorUnavailable(missing.what, where=missing.where, do=missing.do) from None

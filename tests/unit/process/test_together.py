@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from ekaci_core.model.errors import InfrastructureFault, UsageFault
-from ekaci_core.server.together import together
+from ekaci_core.process import together
 
 pytestmark = pytest.mark.anyio
 
