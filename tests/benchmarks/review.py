@@ -2,9 +2,10 @@
 
     script/bench review REPOSITORY --base REF --head REF --file FILE [--workers N] [--memory MIB]
 
-First both sides are evaluated bare, one after the other with all workers: nothing is stored, compared or built. Then
-``ekaci review --no-build`` runs with nothing known, with base known, and with both known. Figures are seconds, the
-ratio to the two bare runs, and the peak memory of our own process (evaluators are processes of their own).
+In each round both sides are evaluated bare, one after the other with all workers: nothing is stored, compared or
+built. Then ``ekaci review --no-build`` runs with base known, with both known, and with nothing known. Figures are
+seconds, the ratio to the two bare runs of the round, and the peak memory of our own process (evaluators are processes
+of their own).
 """
 
 # ruff: noqa: T201 - a benchmark prints its figures
@@ -14,6 +15,8 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,6 +25,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+import attrs
 import structlog
 
 from ekaci_core.api import EvaluationRequest, PluginContext
@@ -84,6 +88,39 @@ def own_peak(pid: int) -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
+@attrs.frozen
+class Round:
+    """Seconds of one round: both bare runs, then each review; and the peak of the reviews' own process in MiB."""
+
+    bare: float
+    reviews: dict[str, float]
+    peak: float
+
+
+def measured(options: argparse.Namespace, warm: Path, cold: Path) -> Round:
+    """Run everything once, one after the other, so that what else the machine does meets all alike.
+
+    ``warm`` is a cache that knows base alone; it is so again afterwards.
+    """
+    kept = warm.with_name("kept")
+    shutil.copytree(warm, kept, symlinks=True)
+    both = 0.0
+    for ref in (options.base, options.head):
+        seconds, items = anyio.run(partial(bare, options, ref))
+        print(f"bare {ref:15} {seconds:6.2f} s   {items} items")
+        both += seconds
+    reviews, peak = {}, 0.0
+    for name, cache in (("base known", warm), ("both known", warm), ("nothing known", cold)):
+        seconds, own = reviewed(options, cache, options.base, options.head)
+        print(f"{name:20} {seconds:6.2f} s   {seconds / both:.3f} of both bare runs   {own:.0f} MiB", flush=True)
+        reviews[name] = seconds
+        peak = max(peak, own)
+    for folder in (warm, cold):
+        shutil.rmtree(folder)
+    kept.rename(warm)
+    return Round(both, reviews, peak)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="script/bench review", description=__doc__)
     parser.add_argument("repository", type=Path)
@@ -93,18 +130,22 @@ def main() -> None:
     parser.add_argument("--evaluator", default="nix")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--memory", type=int, default=4096)
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     anyio.run(partial(bare, options, options.base))  # so that every derivation is in the store for all that follows
     anyio.run(partial(bare, options, options.head))
-    runs = [anyio.run(partial(bare, options, ref)) for ref in (options.base, options.head)]
-    both = sum(seconds for seconds, _ in runs)
-    print(f"bare base {runs[0][0]:.1f} s ({runs[0][1]} items), bare head {runs[1][0]:.1f} s, both {both:.1f} s")
-    with tempfile.TemporaryDirectory() as scratch:
-        cold, warm = Path(scratch) / "cold", Path(scratch) / "warm"
+    with tempfile.TemporaryDirectory() as folder:
+        warm, cold = Path(folder) / "warm", Path(folder) / "cold"
         reviewed(options, warm, options.base, options.base)
-        for name, cache in (("nothing known", cold), ("base known", warm), ("both known", warm)):
-            seconds, peak = reviewed(options, cache, options.base, options.head)
-            print(f"{name:14} {seconds:6.1f} s   {seconds / both:.2f} of both bare runs   {peak:.0f} MiB")
+        rounds = [measured(options, warm, cold) for _ in range(options.rounds)]
+    for name in rounds[0].reviews:
+        ratios = sorted(each.reviews[name] / each.bare for each in rounds)
+        seconds = statistics.median(each.reviews[name] for each in rounds)
+        print(
+            f"{name}: median {statistics.median(ratios):.3f} of both bare runs"
+            f" ({ratios[0]:.3f} to {ratios[-1]:.3f}), {seconds:.1f} s"
+        )
+    print(f"own memory: at most {max(each.peak for each in rounds):.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from ekaci_core.nix.eval_errors import Home, check_machine, read_error, strip_co
 from ekaci_core.nix.excerpts import with_excerpt
 from ekaci_core.nix.repl import Done, Record, Stuck
 
-_PIPELINE: Final = 2
+_PIPELINE: Final = 4
 _MACHINE: Final = (FaultKind.OUT_OF_MEMORY, FaultKind.EVALUATOR_DIED)
 _UNEXPECTED_END: Final = "error: syntax error, unexpected end of file"
 
