@@ -14,7 +14,7 @@ def request(workers: int, *, alone: bool) -> EvaluationRequest:
     return EvaluationRequest(root=Path("/r"), file="f", gc_roots=Path("/g"), workers=workers, alone=alone)
 
 
-@pytest.mark.parametrize(("workers", "alone", "divisor"), [(1, True, "5"), (1, False, None), (2, True, None)])
+@pytest.mark.parametrize(("workers", "alone", "divisor"), [(1, True, "8"), (1, False, None), (2, True, None)])
 def test_a_tight_heap_is_for_a_worker_that_has_the_machine_to_itself(
     workers: int,
     alone: bool,  # noqa: FBT001 - a row of the table
