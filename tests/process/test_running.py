@@ -45,7 +45,7 @@ def alive(pid: int) -> bool:
 
 async def until_there(path: Path) -> None:
     with anyio.fail_after(20):
-        while not path.exists():  # noqa: ASYNC110 - another program's file sets no event
+        while not path.exists():  # noqa: ASYNC110, ASYNC240 - another program's file sets no event
             await anyio.sleep(0.02)
 
 
@@ -293,7 +293,7 @@ def test_a_parent_killed_before_its_child_could_ask_for_the_signal_takes_it_alon
         pytest.skip("needs util-linux's setpriv")
     started = tmp_path / "started"
     slow = tmp_path / "setpriv"
-    slow.write_text(f"#!/bin/sh\ncase $* in *sleep*) touch {started}; /bin/sleep 1;; esac\nexec {real} \"$@\"\n")
+    slow.write_text(f'#!/bin/sh\ncase $* in *sleep*) touch {started}; /bin/sleep 1;; esac\nexec {real} "$@"\n')
     slow.chmod(0o755)
     env["PATH"] = f"{tmp_path}:{env['PATH']}"
     with subprocess.Popen([sys.executable, "-c", textwrap.dedent(PARENT)], env=env, stdout=subprocess.PIPE) as parent:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -20,8 +20,11 @@ from ekaci_core.api import (
     DrvPath,
     EvaluationRequest,
     InfrastructureFault,
+    InLocalStore,
     NullAttribute,
+    StorePath,
     System,
+    TransientKind,
 )
 from ekaci_core.model.ids import AttrPath
 from ekaci_core.registry.guarded import GRACE_SECONDS, GuardedBuilder, GuardedEvaluator
@@ -38,14 +41,18 @@ BATCH = [NullAttribute(AttrPath.of(["a"]))]
 
 
 @attrs.frozen
-class ScriptedBuilder:
-    """A builder whose every attempt is ``attempt``."""
+class ScriptedBuilder(InLocalStore):
+    """A builder whose every attempt, and every preparation, is ``attempt``."""
 
     attempt: Callable[[], Awaitable[Any]]
     name: str = "cloud"
     systems: frozenset[System] = frozenset({LINUX})
     features: frozenset[str] = frozenset({"kvm"})
     slots: int = 2
+
+    async def prepare(self, request: BuildRequest) -> BuildInterrupted | None:
+        del request
+        return cast("BuildInterrupted | None", await self.attempt())
 
     async def build(self, request: BuildRequest) -> BuildOutcome:
         del request
@@ -132,6 +139,33 @@ async def test_a_builder_that_returns_nonsense_is_an_interruption(
         BuildState.PROCESS_DEATH, f"{WHO}: returned NoneType, which is no outcome", infrastructure=True
     )
     assert log.warnings("plugin_failed") == [{"who": WHO, "error": "build returned None"}]
+
+
+async def test_what_preparing_comes_to_passes(log: RecordingLog, request_to_build: BuildRequest) -> None:
+    lost = BuildInterrupted(BuildState.PROCESS_DEATH, "connection refused", transient=TransientKind.SSH)
+    assert await builder(log, lambda: returning(lost)).prepare(request_to_build) is lost
+    assert await builder(log, lambda: returning(None)).prepare(request_to_build) is None
+    assert log.entries == []
+
+
+async def test_a_builder_that_fails_to_prepare_is_an_interruption(
+    log: RecordingLog, request_to_build: BuildRequest
+) -> None:
+    for wrong, reason in ((Built(), "returned Built, which is no interruption"), (KeyError("x"), "KeyError: 'x'")):
+        made = builder(log, lambda: raising(wrong) if isinstance(wrong, Exception) else returning(wrong))  # noqa: B023
+        outcome = await made.prepare(request_to_build)
+        assert outcome == BuildInterrupted(BuildState.PROCESS_DEATH, f"{WHO}: {reason}", infrastructure=True)
+
+
+def test_a_builder_that_cannot_say_what_it_has_has_nothing(log: RecordingLog) -> None:
+    class Forgetful(ScriptedBuilder):
+        def present(self, paths: Collection[StorePath]) -> int:
+            raise ZeroDivisionError(len(paths))
+
+    guarded_one = GuardedBuilder(Forgetful(lambda: returning(Built())), who=WHO, log=log)
+    assert guarded_one.present([StorePath("/nix/store/00000000000000000000000000000000-a")]) == 0
+    assert builder(log, lambda: returning(Built())).present([]) == 0
+    assert log.warnings("plugin_failed")
 
 
 async def test_a_builder_that_never_answers_is_an_interruption(

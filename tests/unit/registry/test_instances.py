@@ -12,6 +12,7 @@ from ekaci_core.api import (
     Clock,
     EvaluatorUnavailable,
     InfrastructureFault,
+    InLocalStore,
     PluginContext,
     System,
     UsageFault,
@@ -36,7 +37,7 @@ class Needy:
 
 
 @attrs.frozen
-class IdleBuilder:
+class IdleBuilder(InLocalStore):
     """A builder that is only opened and closed."""
 
     name: str = "cloud"

@@ -8,6 +8,8 @@ from ekaci_core.api.builder import (
     BuildOutcome,
     BuildRequest,
     Built,
+    InLocalStore,
+    TransientKind,
 )
 from ekaci_core.api.context import Clock, Logger, PluginContext
 from ekaci_core.api.errors import EkaciError, EvaluatorUnavailable, InfrastructureFault, UsageFault
@@ -52,6 +54,7 @@ __all__ = [
     "EvaluatorType",
     "EvaluatorUnavailable",
     "FaultKind",
+    "InLocalStore",
     "InfrastructureFault",
     "Logger",
     "NullAttribute",
@@ -59,5 +62,6 @@ __all__ = [
     "PluginContext",
     "StorePath",
     "System",
+    "TransientKind",
     "UsageFault",
 ]

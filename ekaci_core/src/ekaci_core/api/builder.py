@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import enum
+from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ import attrs
 from ekaci_core.api.context import PluginContext
 from ekaci_core.model.build import BuildState
 from ekaci_core.model.derivation import DerivationRecord
-from ekaci_core.model.ids import System
+from ekaci_core.model.ids import StorePath, System
 
 
 @attrs.frozen
@@ -51,16 +52,30 @@ class BuildFailed:
     final: bool = False
 
 
+class TransientKind(enum.StrEnum):
+    """Why an attempt that says nothing of the build may go well another time; attempts are stored with it."""
+
+    NETWORK = "network"
+    BUILDER_LOST = "builder lost"
+    SSH = "ssh"
+    DISK = "disk"
+    DAEMON = "daemon"
+    KILLED = "killed"
+
+
 @attrs.frozen
 class BuildInterrupted:
     """The attempt ended without a result; ``kind`` is an interruption state.
 
     ``infrastructure`` marks a fault of the machine (disk full, daemon gone); the sentence in ``reason`` says which.
+    ``transient`` is set where it may pass by itself: such an attempt is made again after a while, elsewhere if another
+    builder can, and does not count as a failure of the build.
     """
 
     kind: BuildState
     reason: str
     infrastructure: bool = False
+    transient: TransientKind | None = None
 
 
 BuildOutcome = Built | BuildFailed | BuildInterrupted
@@ -85,8 +100,34 @@ class Builder(Protocol):
         ...
 
     @property
+    def mandatory_features(self) -> frozenset[str]:
+        """Features without which it takes no build; a subset of ``features``."""
+        ...
+
+    @property
     def slots(self) -> int:
         """Builds it runs at once."""
+        ...
+
+    @property
+    def speed_factor(self) -> float:
+        """How fast it is beside others, 1 for ordinary; of two with a free slot the faster one is asked."""
+        ...
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it builds in this machine's own store: ``preferLocalBuild`` goes there, and nothing is copied."""
+        ...
+
+    async def prepare(self, request: BuildRequest) -> BuildInterrupted | None:
+        """Bring to the builder what the build needs; None once all is there. Called before `build`, without a slot.
+
+        Cancellation stops every process of it and waits for it. Raises nothing in the ordinary course.
+        """
+        ...
+
+    def present(self, paths: Collection[StorePath]) -> int:
+        """Say how many of these store paths the builder is known to have; a guess, answered without asking it."""
         ...
 
     async def build(self, request: BuildRequest) -> BuildOutcome:
@@ -95,6 +136,33 @@ class Builder(Protocol):
         Raises nothing in the ordinary course: faults are outcomes.
         """
         ...
+
+
+class InLocalStore:
+    """What a builder says that builds in this machine's own store: inherit it, and there is nothing to copy."""
+
+    @property
+    def mandatory_features(self) -> frozenset[str]:
+        """None."""
+        return frozenset()
+
+    @property
+    def speed_factor(self) -> float:
+        """Ordinary."""
+        return 1.0
+
+    @property
+    def is_local(self) -> bool:
+        """It is."""
+        return True
+
+    async def prepare(self, request: BuildRequest) -> BuildInterrupted | None:  # noqa: ARG002 - the contract
+        """All is there."""
+        return None
+
+    def present(self, paths: Collection[StorePath]) -> int:
+        """All of them."""
+        return len(paths)
 
 
 class BuilderType(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Final
@@ -20,6 +20,7 @@ from ekaci_core.api import (
     EvaluationRequest,
     Evaluator,
     Logger,
+    StorePath,
     System,
 )
 from ekaci_core.registry.guard import Translating, guarded
@@ -47,7 +48,10 @@ class GuardedBuilder:
             self._name = str(inner.name)
             self._systems = frozenset(inner.systems)
             self._features = frozenset(inner.features)
+            self._mandatory_features = frozenset(inner.mandatory_features)
             self._slots = int(inner.slots)
+            self._speed_factor = float(inner.speed_factor)
+            self._is_local = bool(inner.is_local)
 
     @property
     def name(self) -> str:
@@ -65,9 +69,49 @@ class GuardedBuilder:
         return self._features
 
     @property
+    def mandatory_features(self) -> frozenset[str]:
+        """Features without which it takes no build."""
+        return self._mandatory_features
+
+    @property
     def slots(self) -> int:
         """Builds it runs at once."""
         return self._slots
+
+    @property
+    def speed_factor(self) -> float:
+        """How fast it is beside others."""
+        return self._speed_factor
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it builds in this machine's own store."""
+        return self._is_local
+
+    def present(self, paths: Collection[StorePath]) -> int:
+        """Say how many of these it is known to have; none where it fails to say."""
+        try:
+            with Translating(self._who, self._log):
+                return int(self._inner.present(paths))
+        except EkaciError:
+            return 0
+
+    async def prepare(self, request: BuildRequest) -> BuildInterrupted | None:
+        """Bring to the builder what the build needs. Raises nothing but cancellation."""
+        try:
+            outcome: object = await guarded(
+                lambda: self._inner.prepare(request),
+                lambda surprise: self._interrupted(surprise.message),
+                who=self._who,
+                log=self._log,
+                deadline_seconds=request.max_duration_seconds + GRACE_SECONDS,
+            )
+        except EkaciError as error:
+            return self._interrupted(str(error))
+        if outcome is None or isinstance(outcome, BuildInterrupted):
+            return outcome
+        self._log.warning("plugin_failed", who=self._who, error=f"prepare returned {outcome!r}")
+        return self._interrupted(f"returned {type(outcome).__name__}, which is no interruption")
 
     async def build(self, request: BuildRequest) -> BuildOutcome:
         """Make one attempt. Raises nothing but cancellation."""

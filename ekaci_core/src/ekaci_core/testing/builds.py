@@ -11,7 +11,7 @@ from typing import Final
 import anyio
 import anyio.lowlevel
 
-from ekaci_core.api import Builder, BuildOutcome, BuildRequest, Built
+from ekaci_core.api import Builder, BuildOutcome, BuildRequest, Built, InLocalStore
 from ekaci_core.bus import Broadcast
 from ekaci_core.model.derivation import DerivationRecord, Output
 from ekaci_core.model.evaluation import EvaluationKey
@@ -91,7 +91,7 @@ class ScriptedNix:
         await store.finish_evaluation(evaluation, now=0)
 
 
-class ScriptedBuilder:
+class ScriptedBuilder(InLocalStore):
     """A builder that follows a script, and watches what it is asked.
 
     Attributes:

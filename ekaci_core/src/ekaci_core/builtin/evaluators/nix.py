@@ -125,7 +125,7 @@ def environment_for(environment: Mapping[str, str], request: EvaluationRequest) 
     if request.nix_path:
         made["NIX_PATH"] = ":".join(request.nix_path)
     # More than one marking thread gains nothing, and gets in the way of other workers and evaluations. A single worker
-    # collects everything: a tighter heap saves an eighth of its memory for a seventh of its time, if a processor is idle.
+    # collects everything: a tighter heap saves an eighth of its memory for a seventh of its time, if one is idle.
     tight = request.workers == 1 and request.alone
     return {"GC_MARKERS": "1"} | ({"GC_FREE_SPACE_DIVISOR": "8"} if tight else {}) | made
 

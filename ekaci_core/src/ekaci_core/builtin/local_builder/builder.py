@@ -16,6 +16,7 @@ from ekaci_core.api import (
     BuildRequest,
     BuildState,
     InfrastructureFault,
+    InLocalStore,
     System,
 )
 from ekaci_core.builtin.local_builder.attempt import Attempt
@@ -33,7 +34,7 @@ _LINES_ABOUT_MEMORY: Final = 50
 
 
 @attrs.frozen
-class LocalBuilder:
+class LocalBuilder(InLocalStore):
     """Builds in the store of this machine, through its daemon or, as root, without."""
 
     name: str
