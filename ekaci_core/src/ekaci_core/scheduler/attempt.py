@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
 
@@ -15,20 +16,22 @@ from ekaci_core.api import (
     BuildRequest,
     Built,
     Clock,
+    DerivationRecord,
     InfrastructureFault,
     Logger,
 )
 from ekaci_core.bus import Broadcast
-from ekaci_core.model.build import BuildEvent, BuildState, Failed, Interrupted, Started, Succeeded, advance
+from ekaci_core.model.build import BuildEvent, BuildState, Failed, Interrupted, Started, Succeeded
 from ekaci_core.model.event import BuildFinished, BuildPhase, BuildStarted, ReviewEvent
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.registry.guard import Surprise, guarded
 from ekaci_core.scheduler.build_graph import BuildGraph, Effects
+from ekaci_core.scheduler.claims import Claims
 from ekaci_core.scheduler.ledger import Ledger
-from ekaci_core.scheduler.node import Node
+from ekaci_core.scheduler.node import RUNNABLE, Node
 from ekaci_core.scheduler.placement import Offer
 from ekaci_core.scheduler.wishes import SchedulerSettings
-from ekaci_core.store.contract import AttemptId, DerivationId, Store
+from ekaci_core.store.contract import AttemptEnd, AttemptId, BuildStart, DerivationId, StartAnswer, Store
 
 
 def log_path(logs_dir: Path, drv: DrvPath) -> Path:
@@ -63,6 +66,7 @@ class Attempts:
 
     store: Store
     ledger: Ledger
+    claims: Claims
     graph: BuildGraph
     clock: Clock
     log: Logger
@@ -71,27 +75,39 @@ class Attempts:
     roots_dir: Path
     settings: SchedulerSettings
 
-    async def make(self, node: Node, offer: Offer, giving: Giving) -> Ended:
-        """Build a derivation that may start and whose claim we hold.
+    async def begin(self, nodes: Sequence[tuple[Node, Offer]]) -> Sequence[StartAnswer]:
+        """Claim derivations that may start, and record attempts at them and that they are building, all at once."""
+        starts = [
+            BuildStart(
+                DerivationId(node.key), node.build, offer.builder.name, str(log_path(self.logs_dir, node.build.drv))
+            )
+            for node, offer in nodes
+        ]
+        claims = self.claims
+        answers: Sequence[StartAnswer] = ()
+        with anyio.CancelScope(shield=True):
+            answers = await self.store.start_builds(starts, claims.worker, now=self.clock.now(), until=claims.until)
+        return answers
+
+    async def make(
+        self, node: Node, offer: Offer, giving: Giving, attempt: AttemptId, record: DerivationRecord
+    ) -> Ended:
+        """Build a derivation whose beginning is recorded; record the end, and give up its claim.
 
         Cancellation stops the build and has it recorded as cancelled, within ``farewell_seconds``, before it goes on.
         """
-        drv, name = node.build.drv, offer.builder.name
-        started = self.graph.apply(node, Started(), f"on {name}")
-        log = log_path(self.logs_dir, drv)
-        with anyio.CancelScope(shield=True):
-            # In this order: a derivation that is building has an attempt, which is the one that builds it.
-            attempt = await self.store.begin_attempt(drv, builder=name, log_path=str(log), now=self.clock.now())
-            await self.ledger.record(started.steps)
-        self.events.send(BuildStarted(drv, drv.name))
+        drv = node.build.drv
         begun = self.clock.monotonic()
         stopped = BuildInterrupted(BuildState.CANCELLED, "the run was stopped")
         outcome: BuildOutcome = stopped
         effects = Effects()
         try:
-            with giving.scope:
-                outcome = await self._build(node, offer, log)
-            if giving.scope.cancelled_caught:
+            if node.build.state in RUNNABLE:
+                self.graph.apply(node, Started(), "")  # the store has it from `begin`
+                self.events.send(BuildStarted(drv, drv.name))
+                with giving.scope:
+                    outcome = await self._build(record, offer)
+            if giving.scope.cancel_called:
                 outcome = BuildInterrupted(BuildState.CANCELLED, giving.why)
         finally:
             patience = self.settings.farewell_seconds if outcome is stopped else None
@@ -100,10 +116,9 @@ class Attempts:
                 self.events.send(BuildFinished(drv, node.build.state, self.clock.monotonic() - begun))
         return Ended(outcome, effects)
 
-    async def _build(self, node: Node, offer: Offer, log: Path) -> BuildOutcome:
-        drv = node.build.drv
-        key = DerivationId(node.key)
-        record = (await self.store.derivations([key]))[key]
+    async def _build(self, record: DerivationRecord, offer: Offer) -> BuildOutcome:
+        drv = record.path
+        log = log_path(self.logs_dir, drv)
         request = BuildRequest(
             derivation=record,
             log=log,
@@ -125,15 +140,10 @@ class Attempts:
 
     async def _end(self, node: Node, attempt: AttemptId, outcome: BuildOutcome) -> Effects:
         event, reason, status = result_of(outcome)
-        await self.store.end_attempt(
-            attempt,
-            now=self.clock.now(),
-            exit_status=status,
-            outcome=advance(node.build, event).state,
-            reason=reason,
-        )
-        effects = self.graph.apply(node, event, reason or "built")
-        await self.ledger.record(effects.steps)
+        building = node.build.state is BuildState.BUILDING  # else it was given up before its builder was asked
+        effects = self.graph.apply(node, event, reason or "built") if building else Effects()
+        end = AttemptEnd(attempt, self.clock.now(), status, node.build.state, reason)
+        await self.ledger.record(effects.steps, end=end, release=node.key)
         return effects
 
 

@@ -27,10 +27,11 @@ from ekaci_core.scheduler.node import FAILED, RUNNABLE, Node
 
 @attrs.frozen
 class Step:
-    """A transition to record: the state after it, and why."""
+    """A transition to record: the state after it, and why; ``key`` is the derivation's number where it is at hand."""
 
     build: Build
     cause: str
+    key: int | None = None
 
 
 @attrs.define
@@ -84,9 +85,9 @@ class BuildGraph:
         for node in newcomers:
             before, mine = node.build, Effects()
             if before.state is BuildState.UNSATISFIABLE and not node.lane:
-                mine.steps.append(Step(before, node.obstacle))
+                mine.steps.append(Step(before, node.obstacle, node.key))
             elif before != stored.get(before.drv) and not node.foreign:
-                mine.steps.append(Step(before, causes.get(node.key, "wanted")))
+                mine.steps.append(Step(before, causes.get(node.key, "wanted"), node.key))
             self.counts[before.state] += 1
             self._refresh(node, mine)
             if node.build != stored.get(node.build.drv):
@@ -95,15 +96,16 @@ class BuildGraph:
         self._lengthen((node.key for node in newcomers), effects)
         return effects
 
-    def want(self, key: int, priority: int) -> Effects:
+    def want(self, key: int, priority: int, effects: Effects | None = None) -> Effects:
         """Note that somebody wants this node; what was given up of it and its inputs is queued again."""
         node = self.nodes[key]
         node.wanted = True
-        effects = Effects()
+        effects = Effects() if effects is None else effects
+        known = len(effects.ended)
         for each in self._given_up(node):
             self.apply(each, Requeued(forget_failures=False), "wanted again", effects)
         self._raise_priority(node, priority, effects)
-        if node.build.state.is_terminal and node not in effects.ended:
+        if node.build.state.is_terminal and node not in effects.ended[known:]:
             effects.ended.append(node)
         return effects
 
@@ -151,7 +153,7 @@ class BuildGraph:
         build = advance(node.build, event)
         if build is not node.build:
             if not node.foreign:
-                effects.steps.append(Step(build, cause))
+                effects.steps.append(Step(build, cause, node.key))
             self._become(node, build, effects)
 
     def _become(self, node: Node, build: Build, effects: Effects) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 from typing import Final
 
 import anyio
@@ -12,6 +13,7 @@ import attrs
 from ekaci_core.api import BuildInterrupted, Built
 from ekaci_core.bus import Broadcast
 from ekaci_core.model.build import Build, BuildState
+from ekaci_core.model.derivation import DerivationRecord
 from ekaci_core.model.event import BuildsPlanned, ReviewEvent
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.scheduler.attempt import Attempts, Giving
@@ -24,7 +26,7 @@ from ekaci_core.scheduler.planning import Planner
 from ekaci_core.scheduler.ready_queue import ReadyQueue
 from ekaci_core.scheduler.recovery import Recovery
 from ekaci_core.scheduler.wishes import HEAD_PRIORITY, SchedulerSettings, Wanted
-from ekaci_core.store.contract import Store
+from ekaci_core.store.contract import AttemptId, BuildBegun, BuildChanged, BuildHeld, DerivationId, Store
 
 OnFailure = Callable[[Sequence[Build]], Awaitable[None]]
 """Told of wanted derivations that fail, many at once where one failure takes many with it; may call `BuildRun.add`."""
@@ -64,6 +66,7 @@ class BuildRun:
     _failed_before: int = attrs.field(default=0, init=False)
     _working: int = attrs.field(default=0, init=False)
     _busy: int = attrs.field(default=0, init=False)
+    _filling: bool = attrs.field(default=False, init=False)
     _giving_up: bool = attrs.field(default=False, init=False)
     _changed: anyio.Event = attrs.field(factory=anyio.Event, init=False)
     _planning: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
@@ -113,8 +116,7 @@ class BuildRun:
         for wish in wanted:
             node = self._graph.find(wish.drv)
             if node is not None:
-                more = self._graph.want(node.key, wish.priority)
-                effects = Effects(effects.steps + more.steps, effects.ready + more.ready, effects.ended + more.ended)
+                self._graph.want(node.key, wish.priority, effects)
         await self._ledger.record([*plan.present, *effects.steps])
         self._react(effects)
 
@@ -167,16 +169,39 @@ class BuildRun:
             self._events.send(BuildsPlanned(planned))
 
     def _dispatch(self) -> None:
-        while not self.infrastructure and (found := self._queue.pop(self._placement)) is not None:
-            node, at = found
-            self._placement.take(at)
+        """Have free slots filled, once for all that happens in this turn of the event loop."""
+        if not self._filling:
+            self._filling = True
             self._busy += 1
-            self._working += 1
-            self._tasks.start_soon(self._work, node, at, name=f"build {node.build.drv.name}")
+            self._tasks.start_soon(self._fill, name="fill slots")
 
-    async def _work(self, node: Node, at: int) -> None:
+    async def _fill(self) -> None:
+        self._filling = False
+        taken: list[tuple[Node, int]] = []
+        while not self.infrastructure and (found := self._queue.pop(self._placement)) is not None:
+            self._placement.take(found[1])
+            taken.append(found)
+        self._busy += len(taken)
+        self._working += len(taken)
+        self._done()
+        if taken:
+            await self._begin(taken)
+
+    async def _begin(self, taken: Sequence[tuple[Node, int]]) -> None:
+        answers = await self._attempts.begin([(node, self._placement.offers[at]) for node, at in taken])
+        keys = [DerivationId(node.key) for node, _ in taken]
+        with anyio.CancelScope(shield=True):  # what is recorded as building ends as a build does
+            records = await self._store.derivations(keys)
+        for (node, at), key, answer in zip(taken, keys, answers, strict=True):
+            if isinstance(answer, BuildBegun):
+                work = partial(self._attempt, node, at, answer.attempt, records[key])
+            else:
+                work = partial(self._not_begun, node, answer)
+            self._tasks.start_soon(self._work, at, work, name=node.build.drv.name)
+
+    async def _work(self, at: int, work: Callable[[], Awaitable[Effects]]) -> None:
         try:
-            effects = await self._with_claim(node, at)
+            effects = await work()
         finally:
             self._placement.give_back(at)
             self._working -= 1
@@ -184,24 +209,13 @@ class BuildRun:
         # No await since the slot came free: the run does not look idle in between.
         self._react(effects)
 
-    async def _with_claim(self, node: Node, at: int) -> Effects:
-        drv = node.build.drv
-        if not await self._claims.take(drv):
-            node.foreign = True
-            self._awaited[node.key] = node
-            return Effects()
-        try:
-            effects = await self._catch_up(node)
-            if node.build.state in RUNNABLE and not self.infrastructure:
-                effects = await self._attempt(node, at)
-            return effects
-        finally:
-            await self._claims.release(drv)
-
-    async def _attempt(self, node: Node, at: int) -> Effects:
+    async def _attempt(self, node: Node, at: int, attempt: AttemptId, record: DerivationRecord) -> Effects:
         giving = self._giving[node.key] = Giving()
+        if self.infrastructure or self._giving_up:
+            giving.why = "the run was stopped"
+            giving.scope.cancel()
         try:
-            ended = await self._attempts.make(node, self._placement.offers[at], giving)
+            ended = await self._attempts.make(node, self._placement.offers[at], giving, attempt, record)
         finally:
             del self._giving[node.key]
         if isinstance(ended.outcome, Built):
@@ -209,6 +223,22 @@ class BuildRun:
         if isinstance(ended.outcome, BuildInterrupted) and ended.outcome.infrastructure:
             self.infrastructure.append(ended.outcome.reason)
         return ended.effects
+
+    async def _not_begun(self, node: Node, answer: BuildHeld | BuildChanged) -> Effects:
+        drv = node.build.drv
+        if isinstance(answer, BuildHeld) and await self._claims.evict(drv, answer.worker):
+            return Effects(ready=[node])  # of a process that is gone: what it left is seen next time
+        if isinstance(answer, BuildHeld):
+            node.foreign = True
+            self._awaited[node.key] = node
+            return Effects()
+        try:
+            effects = await self._catch_up(node)
+            if node.build.state in RUNNABLE:
+                effects.ready.append(node)
+            return effects
+        finally:
+            await self._claims.release(drv)
 
     async def _catch_up(self, node: Node) -> Effects:
         """Take over what another worker did to a derivation since we looked, now that its claim is ours."""

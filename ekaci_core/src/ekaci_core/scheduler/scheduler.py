@@ -72,7 +72,7 @@ class Scheduler:
                 do="make room, or see to its permissions",
             ) from error
         claims = Claims(self.store, self.clock, lease_seconds=self.settings.lease_seconds)
-        ledger = Ledger(self.store, self.clock)
+        ledger = Ledger(self.store, self.clock, claims.worker)
         recovery = Recovery(self.store, ledger, claims, self.clock)
         try:
             await recovery.clear()
@@ -130,6 +130,7 @@ class Scheduler:
             attempts=Attempts(
                 store=self.store,
                 ledger=ledger,
+                claims=claims,
                 graph=graph,
                 clock=self.clock,
                 log=self.log,

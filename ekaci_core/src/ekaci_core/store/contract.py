@@ -82,11 +82,69 @@ class UnknownDerivation(LookupError):
 
 @attrs.frozen
 class BuildChange:
-    """A transition to record: the state after it, when and why."""
+    """A transition to record: the state after it, when and why. ``key`` saves looking the derivation up."""
 
     build: Build
     at: float
     cause: str
+    key: int | None = None
+
+
+@attrs.frozen
+class BuildStart:
+    """A build about to begin. ``build`` is the state that it has as far as the asker knows."""
+
+    key: DerivationId
+    build: Build
+    builder: str
+    log_path: str | None
+
+
+@attrs.frozen
+class BuildBegun:
+    """It is ours, it is recorded as building, and this is its attempt."""
+
+    attempt: AttemptId
+
+
+@attrs.frozen
+class BuildHeld:
+    """Another worker has it."""
+
+    worker: str
+
+
+@attrs.frozen
+class BuildChanged:
+    """It is ours, but its state is another one than was thought; nothing else was recorded."""
+
+    build: Build | None
+
+
+StartAnswer = BuildBegun | BuildHeld | BuildChanged
+
+
+@attrs.frozen
+class AttemptEnd:
+    """How an attempt ended."""
+
+    attempt: AttemptId
+    at: float
+    exit_status: int | None
+    outcome: BuildState
+    reason: str
+
+
+@attrs.define
+class BuildWrites:
+    """What is to be written of builds together: ends of attempts, then changes in order, then claims to give up."""
+
+    ends: list[AttemptEnd] = attrs.field(factory=list)
+    changes: list[BuildChange] = attrs.field(factory=list)
+    releases: list[int] = attrs.field(factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.ends or self.changes or self.releases)
 
 
 @attrs.frozen
@@ -208,6 +266,24 @@ class Store(Protocol):
 
     async def record_builds(self, changes: Sequence[BuildChange]) -> None:
         """Store states, failures and blockers, and one event row each, in order."""
+        ...
+
+    async def start_builds(
+        self, starts: Sequence[BuildStart], worker: str, *, now: float, until: float
+    ) -> Sequence[StartAnswer]:
+        """Begin builds: claim each, and where its state is the expected one, record an attempt and that it builds."""
+        ...
+
+    async def write_builds(self, writes: BuildWrites, worker: str) -> None:
+        """Record what happened to builds of this worker, all of it or nothing."""
+        ...
+
+    async def renew_claims(self, worker: str, *, until: float) -> None:
+        """Prolong every lease that a worker still has."""
+        ...
+
+    async def release_claims(self, worker: str) -> None:
+        """Give up every lease of a worker."""
         ...
 
     async def claim(self, drv: DrvPath, worker: str, *, now: float, until: float) -> str | None:

@@ -15,17 +15,20 @@ from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.model.evaluation import EvaluatedItem, EvaluationKey
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.model.package import PackageMeta
-from ekaci_core.store import attempts, builds, claims, derivations, evaluations, metadata
+from ekaci_core.store import attempts, build_batches, builds, claims, derivations, evaluations, metadata
 from ekaci_core.store.contract import (
     Attempt,
     AttemptId,
     BuildChange,
+    BuildStart,
+    BuildWrites,
     DerivationId,
     EvaluationContents,
     EvaluationId,
     EvaluationRecord,
     EvaluationUse,
     MetaId,
+    StartAnswer,
     Store,
 )
 from ekaci_core.store.database import MEMORY, Database, connected
@@ -140,6 +143,26 @@ class SqliteStore:
     async def record_builds(self, changes: Sequence[BuildChange]) -> None:
         """See `Store`."""
         await self._database.write(lambda tx: builds.record(tx, changes))
+
+    async def start_builds(
+        self, starts: Sequence[BuildStart], worker: str, *, now: float, until: float
+    ) -> Sequence[StartAnswer]:
+        """See `Store`."""
+        return await self._database.write(
+            lambda tx: build_batches.start(tx, starts, worker=worker, now=now, until=until)
+        )
+
+    async def write_builds(self, writes: BuildWrites, worker: str) -> None:
+        """See `Store`."""
+        await self._database.write(lambda tx: build_batches.write(tx, writes, worker=worker))
+
+    async def renew_claims(self, worker: str, *, until: float) -> None:
+        """See `Store`."""
+        await self._database.write(lambda tx: build_batches.renew(tx, worker, until))
+
+    async def release_claims(self, worker: str) -> None:
+        """See `Store`."""
+        await self._database.write(lambda tx: build_batches.release_all(tx, worker))
 
     async def claim(self, drv: DrvPath, worker: str, *, now: float, until: float) -> str | None:
         """See `Store`."""
