@@ -1,12 +1,10 @@
-"""One attempt at one derivation: each step is recorded before what comes of it."""
+"""One attempt at one derivation: what a builder is asked, and what its answer means."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
 
-import anyio
 import attrs
 
 from ekaci_core.api import (
@@ -15,108 +13,41 @@ from ekaci_core.api import (
     BuildOutcome,
     BuildRequest,
     Built,
-    Clock,
     DerivationRecord,
     InfrastructureFault,
     Logger,
 )
 from ekaci_core.bus import Broadcast
-from ekaci_core.model.build import BuildEvent, BuildState, Failed, Interrupted, Started, Succeeded
-from ekaci_core.model.event import BuildFinished, BuildPhase, BuildStarted, ReviewEvent
+from ekaci_core.model.build import BuildEvent, BuildState, Failed, Interrupted, Succeeded
+from ekaci_core.model.event import BuildPhase, ReviewEvent
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.registry.guard import Surprise, guarded
-from ekaci_core.scheduler.build_graph import BuildGraph, Effects
-from ekaci_core.scheduler.claims import Claims
-from ekaci_core.scheduler.ledger import Ledger
-from ekaci_core.scheduler.node import RUNNABLE, Node
 from ekaci_core.scheduler.placement import Offer
 from ekaci_core.scheduler.wishes import SchedulerSettings
-from ekaci_core.store.contract import AttemptEnd, AttemptId, BuildStart, DerivationId, StartAnswer, Store
 
 
 def log_path(logs_dir: Path, drv: DrvPath) -> Path:
     """Where the log of a derivation's builds stands."""
-    return logs_dir / drv.hash_part / "build.log"
+    return Path(f"{logs_dir}/{drv.hash_part}/build.log")
 
 
 def gc_root(roots_dir: Path, drv: DrvPath) -> Path:
     """Where the outputs of a derivation are kept from the garbage collector."""
-    return roots_dir / f"{drv.hash_part}-{drv.name}"
-
-
-@attrs.define
-class Giving:
-    """The way to end a running attempt: cancel ``scope`` after saying why."""
-
-    scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
-    why: str = "cancelled"
-
-
-@attrs.frozen
-class Ended:
-    """What an attempt came to, recorded."""
-
-    outcome: BuildOutcome
-    effects: Effects
+    return Path(f"{roots_dir}/{drv.hash_part}-{drv.name}")
 
 
 @attrs.frozen
 class Attempts:
-    """Makes attempts and records them."""
+    """Asks builders."""
 
-    store: Store
-    ledger: Ledger
-    claims: Claims
-    graph: BuildGraph
-    clock: Clock
     log: Logger
     events: Broadcast[ReviewEvent]
     logs_dir: Path
     roots_dir: Path
     settings: SchedulerSettings
 
-    async def begin(self, nodes: Sequence[tuple[Node, Offer]]) -> Sequence[StartAnswer]:
-        """Claim derivations that may start, and record attempts at them and that they are building, all at once."""
-        starts = [
-            BuildStart(
-                DerivationId(node.key), node.build, offer.builder.name, str(log_path(self.logs_dir, node.build.drv))
-            )
-            for node, offer in nodes
-        ]
-        claims = self.claims
-        answers: Sequence[StartAnswer] = ()
-        with anyio.CancelScope(shield=True):
-            answers = await self.store.start_builds(starts, claims.worker, now=self.clock.now(), until=claims.until)
-        return answers
-
-    async def make(
-        self, node: Node, offer: Offer, giving: Giving, attempt: AttemptId, record: DerivationRecord
-    ) -> Ended:
-        """Build a derivation whose beginning is recorded; record the end, and give up its claim.
-
-        Cancellation stops the build and has it recorded as cancelled, within ``farewell_seconds``, before it goes on.
-        """
-        drv = node.build.drv
-        begun = self.clock.monotonic()
-        stopped = BuildInterrupted(BuildState.CANCELLED, "the run was stopped")
-        outcome: BuildOutcome = stopped
-        effects = Effects()
-        try:
-            if node.build.state in RUNNABLE:
-                self.graph.apply(node, Started(), "")  # the store has it from `begin`
-                self.events.send(BuildStarted(drv, drv.name))
-                with giving.scope:
-                    outcome = await self._build(record, offer)
-            if giving.scope.cancel_called:
-                outcome = BuildInterrupted(BuildState.CANCELLED, giving.why)
-        finally:
-            patience = self.settings.farewell_seconds if outcome is stopped else None
-            with anyio.move_on_after(patience, shield=True):
-                effects = await self._end(node, attempt, outcome)
-                self.events.send(BuildFinished(drv, node.build.state, self.clock.monotonic() - begun))
-        return Ended(outcome, effects)
-
-    async def _build(self, record: DerivationRecord, offer: Offer) -> BuildOutcome:
+    async def make(self, record: DerivationRecord, offer: Offer) -> BuildOutcome:
+        """Have a derivation built. Raises nothing but cancellation, which stops the build."""
         drv = record.path
         log = log_path(self.logs_dir, drv)
         request = BuildRequest(
@@ -137,14 +68,6 @@ class Attempts:
             return BuildInterrupted(BuildState.PROCESS_DEATH, reason, infrastructure=True)
         except InfrastructureFault as fault:
             return BuildInterrupted(BuildState.PROCESS_DEATH, str(fault), infrastructure=True)
-
-    async def _end(self, node: Node, attempt: AttemptId, outcome: BuildOutcome) -> Effects:
-        event, reason, status = result_of(outcome)
-        building = node.build.state is BuildState.BUILDING  # else it was given up before its builder was asked
-        effects = self.graph.apply(node, event, reason or "built") if building else Effects()
-        end = AttemptEnd(attempt, self.clock.now(), status, node.build.state, reason)
-        await self.ledger.record(effects.steps, end=end, release=node.key)
-        return effects
 
 
 def result_of(outcome: BuildOutcome) -> tuple[BuildEvent, str, int | None]:

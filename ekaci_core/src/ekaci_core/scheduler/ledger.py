@@ -9,12 +9,14 @@ import attrs
 
 from ekaci_core.api import Clock, EkaciError
 from ekaci_core.scheduler.build_graph import Step
-from ekaci_core.store.contract import AttemptEnd, BuildChange, BuildWrites, Store
+from ekaci_core.scheduler.claims import Claims
+from ekaci_core.store.contract import AttemptEnd, BuildChange, BuildStart, BuildWrites, StartAnswer, Store
 
 
 @attrs.define(eq=False)
 class _Batch:
     writes: BuildWrites = attrs.field(factory=BuildWrites)
+    answers: Sequence[StartAnswer] = ()
     written: bool = False
     fault: EkaciError | None = None
 
@@ -22,23 +24,31 @@ class _Batch:
 class Ledger:
     """The run's door to the table of builds. Rows keep the order in which they were handed in."""
 
-    def __init__(self, store: Store, clock: Clock, worker: str) -> None:
-        """Write into ``store`` for ``worker``, whose claims it can give up."""
+    def __init__(self, store: Store, clock: Clock, claims: Claims) -> None:
+        """Write into ``store`` for the worker whose ``claims`` these are."""
         self._store = store
         self._clock = clock
-        self._worker = worker
+        self._claims = claims
         self._next = _Batch()
         self._writing = anyio.Lock()
 
-    async def record(self, steps: Sequence[Step], *, end: AttemptEnd | None = None, release: int | None = None) -> None:
-        """Return once these steps, and all handed in before them, are stored.
+    async def record(
+        self,
+        steps: Sequence[Step],
+        *,
+        ends: Sequence[AttemptEnd] = (),
+        releases: Sequence[int] = (),
+        starts: Sequence[BuildStart] = (),
+    ) -> Sequence[StartAnswer]:
+        """Return once all this, and all that was handed in before it, is stored.
 
         A cancelled caller waits for the write all the same: what is not recorded must not have happened.
 
         Args:
             steps: transitions, in order.
-            end: the end of the attempt that brought them about.
-            release: the derivation whose claim is given up.
+            ends: ends of attempts.
+            releases: derivations whose claims are given up.
+            starts: builds to begin after all that; their answers are returned.
 
         Raises:
             InfrastructureFault: the store cannot write.
@@ -46,22 +56,26 @@ class Ledger:
         now = self._clock.now()
         batch, writes = self._next, self._next.writes
         writes.changes += [BuildChange(step.build, now, step.cause, step.key) for step in steps]
-        if end is not None:
-            writes.ends.append(end)
-        if release is not None:
-            writes.releases.append(release)
+        writes.ends += ends
+        writes.releases += releases
+        first = len(writes.starts)
+        writes.starts += starts
         with anyio.CancelScope(shield=True):
             async with self._writing:
                 if not batch.written:  # whoever comes first writes for all
                     await self._write(batch)
         if batch.fault is not None:
             raise batch.fault
+        return batch.answers[first : first + len(starts)]
 
     async def _write(self, batch: _Batch) -> None:
         self._next = _Batch()
+        claims = self._claims
         try:
             if batch.writes:
-                await self._store.write_builds(batch.writes, self._worker)
+                batch.answers = await self._store.write_builds(
+                    batch.writes, claims.worker, now=self._clock.now(), until=claims.until
+                )
         except EkaciError as fault:
             batch.fault = fault
         finally:

@@ -22,6 +22,7 @@ from ekaci_core.scheduler.placement import Placement
 from ekaci_core.scheduler.planning import Planner, Survey
 from ekaci_core.scheduler.recovery import Recovery
 from ekaci_core.scheduler.run import BuildRun, OnFailure
+from ekaci_core.scheduler.turns import Turns
 from ekaci_core.scheduler.wishes import SchedulerSettings, Wanted
 from ekaci_core.store.contract import Store
 
@@ -72,13 +73,14 @@ class Scheduler:
                 do="make room, or see to its permissions",
             ) from error
         claims = Claims(self.store, self.clock, lease_seconds=self.settings.lease_seconds)
-        ledger = Ledger(self.store, self.clock, claims.worker)
+        ledger = Ledger(self.store, self.clock, claims)
         recovery = Recovery(self.store, ledger, claims, self.clock)
         try:
             await recovery.clear()
             async with anyio.create_task_group() as tasks:
                 run = self._assemble(claims, ledger, recovery, tasks, on_failure)
                 tasks.start_soon(claims.renew, name="renew claims")
+                tasks.start_soon(run.take_turns, name="take turns")
                 tasks.start_soon(run.watch_others, name="watch other builders")
                 yield run
                 tasks.cancel_scope.cancel()
@@ -119,26 +121,25 @@ class Scheduler:
     ) -> BuildRun:
         placement = Placement(self.builders)
         graph = BuildGraph()
+        attempts = Attempts(self.log, self.events, self.logs_dir, self.roots_dir, self.settings)
+        turns = Turns(
+            self.store,
+            placement,
+            graph,
+            ledger,
+            attempts,
+            self.events,
+            self.clock,
+            self.settings.farewell_seconds,
+        )
         return BuildRun(
             store=self.store,
-            placement=placement,
             graph=graph,
             ledger=ledger,
             claims=claims,
             recovery=recovery,
             planner=Planner(self.store, self.survey, placement, rebuild_failed=self.settings.rebuild_failed),
-            attempts=Attempts(
-                store=self.store,
-                ledger=ledger,
-                claims=claims,
-                graph=graph,
-                clock=self.clock,
-                log=self.log,
-                events=self.events,
-                logs_dir=self.logs_dir,
-                roots_dir=self.roots_dir,
-                settings=self.settings,
-            ),
+            turns=turns,
             events=self.events,
             settings=self.settings,
             tasks=tasks,

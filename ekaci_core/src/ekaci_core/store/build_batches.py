@@ -23,7 +23,35 @@ from ekaci_core.store.contract import (
 from ekaci_core.store.queries import query
 
 
-def start(
+def write(
+    connection: sqlite3.Connection, writes: BuildWrites, *, worker: str, now: float, until: float
+) -> list[StartAnswer]:
+    """End attempts, then record changes in order, then give up claims, then begin builds.
+
+    Raises:
+        UnknownDerivation: a derivation or a blocker is not stored.
+    """
+    connection.executemany(
+        query("end_attempt"),
+        (
+            {
+                "id": end.attempt,
+                "now": end.at,
+                "exit_status": end.exit_status,
+                "outcome": end.outcome,
+                "reason": storable(end.reason),
+            }
+            for end in writes.ends
+        ),
+    )
+    builds.record(connection, writes.changes)
+    connection.executemany(
+        "DELETE FROM claim WHERE derivation = ? AND worker = ?", ((key, worker) for key in writes.releases)
+    )
+    return _start(connection, writes.starts, worker=worker, now=now, until=until) if writes.starts else []
+
+
+def _start(
     connection: sqlite3.Connection, starts: Sequence[BuildStart], *, worker: str, now: float, until: float
 ) -> list[StartAnswer]:
     """Claim derivations; where the state is the expected one, record an attempt and that it is building."""
@@ -47,31 +75,6 @@ def start(
             changes.append(BuildChange(building, now, f"on {each.builder}", each.key))
     builds.record(connection, changes)
     return answers
-
-
-def write(connection: sqlite3.Connection, writes: BuildWrites, *, worker: str) -> None:
-    """End attempts, then record changes in order, then give up claims.
-
-    Raises:
-        UnknownDerivation: a derivation or a blocker is not stored.
-    """
-    connection.executemany(
-        query("end_attempt"),
-        (
-            {
-                "id": end.attempt,
-                "now": end.at,
-                "exit_status": end.exit_status,
-                "outcome": end.outcome,
-                "reason": storable(end.reason),
-            }
-            for end in writes.ends
-        ),
-    )
-    builds.record(connection, writes.changes)
-    connection.executemany(
-        "DELETE FROM claim WHERE derivation = ? AND worker = ?", ((key, worker) for key in writes.releases)
-    )
 
 
 def renew(connection: sqlite3.Connection, worker: str, until: float) -> None:

@@ -137,14 +137,15 @@ class AttemptEnd:
 
 @attrs.define
 class BuildWrites:
-    """What is to be written of builds together: ends of attempts, then changes in order, then claims to give up."""
+    """What is to be written of builds together, in this order: ends of attempts, changes, claims given up, starts."""
 
     ends: list[AttemptEnd] = attrs.field(factory=list)
     changes: list[BuildChange] = attrs.field(factory=list)
     releases: list[int] = attrs.field(factory=list)
+    starts: list[BuildStart] = attrs.field(factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.ends or self.changes or self.releases)
+        return bool(self.ends or self.changes or self.releases or self.starts)
 
 
 @attrs.frozen
@@ -268,14 +269,14 @@ class Store(Protocol):
         """Store states, failures and blockers, and one event row each, in order."""
         ...
 
-    async def start_builds(
-        self, starts: Sequence[BuildStart], worker: str, *, now: float, until: float
+    async def write_builds(
+        self, writes: BuildWrites, worker: str, *, now: float, until: float
     ) -> Sequence[StartAnswer]:
-        """Begin builds: claim each, and where its state is the expected one, record an attempt and that it builds."""
-        ...
+        """Record what happened to builds of this worker, all of it or nothing, and begin others.
 
-    async def write_builds(self, writes: BuildWrites, worker: str) -> None:
-        """Record what happened to builds of this worker, all of it or nothing."""
+        Each that begins is claimed until ``until``; where its state is the expected one, an attempt is recorded and
+        that it builds.
+        """
         ...
 
     async def renew_claims(self, worker: str, *, until: float) -> None:

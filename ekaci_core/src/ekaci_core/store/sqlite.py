@@ -20,7 +20,6 @@ from ekaci_core.store.contract import (
     Attempt,
     AttemptId,
     BuildChange,
-    BuildStart,
     BuildWrites,
     DerivationId,
     EvaluationContents,
@@ -144,17 +143,13 @@ class SqliteStore:
         """See `Store`."""
         await self._database.write(lambda tx: builds.record(tx, changes))
 
-    async def start_builds(
-        self, starts: Sequence[BuildStart], worker: str, *, now: float, until: float
+    async def write_builds(
+        self, writes: BuildWrites, worker: str, *, now: float, until: float
     ) -> Sequence[StartAnswer]:
         """See `Store`."""
         return await self._database.write(
-            lambda tx: build_batches.start(tx, starts, worker=worker, now=now, until=until)
+            lambda tx: build_batches.write(tx, writes, worker=worker, now=now, until=until)
         )
-
-    async def write_builds(self, writes: BuildWrites, worker: str) -> None:
-        """See `Store`."""
-        await self._database.write(lambda tx: build_batches.write(tx, writes, worker=worker))
 
     async def renew_claims(self, worker: str, *, until: float) -> None:
         """See `Store`."""

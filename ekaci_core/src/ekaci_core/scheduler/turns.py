@@ -1,0 +1,207 @@
+"""The scheduler's loop: what has ended is followed up and what may start is begun, in one transaction a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import anyio
+import anyio.abc
+import attrs
+
+from ekaci_core.api import BuildInterrupted, BuildOutcome, Built, Clock
+from ekaci_core.bus import Broadcast
+from ekaci_core.model.build import BuildState, Started
+from ekaci_core.model.derivation import DerivationRecord
+from ekaci_core.model.event import BuildFinished, BuildStarted, ReviewEvent
+from ekaci_core.scheduler.attempt import Attempts, log_path, result_of
+from ekaci_core.scheduler.build_graph import BuildGraph, Effects
+from ekaci_core.scheduler.ledger import Ledger
+from ekaci_core.scheduler.node import RUNNABLE, Node
+from ekaci_core.scheduler.placement import Placement
+from ekaci_core.scheduler.ready_queue import ReadyQueue
+from ekaci_core.store.contract import (
+    AttemptEnd,
+    AttemptId,
+    BuildBegun,
+    BuildChanged,
+    BuildHeld,
+    BuildStart,
+    DerivationId,
+    Store,
+)
+
+React = Callable[[Effects], None]
+"""Told of recorded effects of builds that ended."""
+
+NotBegun = Callable[[Node, BuildHeld | BuildChanged], None]
+"""Told of a build that could not begin: another worker has it, or what was thought of it is out of date."""
+
+_STOPPED = BuildInterrupted(BuildState.CANCELLED, "the run was stopped")
+
+
+@attrs.define(eq=False)
+class Job:
+    """A build that has begun. To end it, say ``why`` and cancel ``scope``."""
+
+    node: Node
+    at: int
+    attempt: AttemptId
+    record: DerivationRecord
+    begun: float
+    scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
+    why: str = "cancelled"
+    outcome: BuildOutcome = _STOPPED
+
+
+@attrs.define(eq=False)
+class Turns:
+    """Keeps the builders busy. Nothing here waits for one build alone.
+
+    Attributes:
+        infrastructure: sentences on faults of the machine; after the first nothing new is started.
+        built: how many derivations were built.
+        jobs: builds that have begun, by the derivation's number.
+        held: whether nothing may start for now.
+    """
+
+    _store: Store
+    _placement: Placement
+    _graph: BuildGraph
+    _ledger: Ledger
+    _attempts: Attempts
+    _events: Broadcast[ReviewEvent]
+    _clock: Clock
+    _farewell_seconds: float
+    infrastructure: list[str] = attrs.field(factory=list, init=False)
+    built: int = attrs.field(default=0, init=False)
+    jobs: dict[int, Job] = attrs.field(factory=dict, init=False)
+    held: bool = attrs.field(default=False, init=False)
+    _queue: ReadyQueue = attrs.field(factory=ReadyQueue, init=False)
+    _ended: list[Job] = attrs.field(factory=list, init=False)
+    _due: bool = attrs.field(default=False, init=False)
+    _wake: anyio.Event = attrs.field(factory=anyio.Event, init=False)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being built, begun or followed up."""
+        return not (self._due or self.jobs or self._ended)
+
+    def push(self, nodes: Iterable[Node]) -> None:
+        """Queue those that may start."""
+        for node in nodes:
+            if node.build.state in RUNNABLE:
+                self._queue.push(node)
+        self._turn_is_due()
+
+    def stop(self, why: str) -> None:
+        """End all that is being built."""
+        for job in self.jobs.values():
+            job.why = why
+            job.scope.cancel()
+
+    async def run(self, react: React, not_begun: NotBegun) -> None:
+        """Take turns, for ever. Cancellation stops all builds and has their ends recorded, within a deadline.
+
+        Raises:
+            InfrastructureFault: the store failed.
+        """
+        try:
+            async with anyio.create_task_group() as builds:
+                while True:
+                    await self._wake.wait()
+                    self._wake = anyio.Event()
+                    await self._turn(builds, react, not_begun)
+        finally:
+            with anyio.move_on_after(self._farewell_seconds, shield=True):
+                stopped = list(self.jobs.values())
+                effects, ends, releases = self._follow_up(stopped)
+                await self._ledger.record(effects.steps, ends=ends, releases=releases)
+                self._tell(stopped)
+
+    async def _turn(self, builds: anyio.abc.TaskGroup, react: React, not_begun: NotBegun) -> None:
+        ended, self._ended = self._ended, []
+        effects, ends, releases = self._follow_up(ended)
+        for node in effects.ready:
+            if node.build.state in RUNNABLE:
+                self._queue.push(node)
+        taken = self._take()
+        starts = [self._start(node, at) for node, at in taken]
+        with anyio.CancelScope(shield=True):  # what was taken is recorded, and then begins or is given back
+            answers = await self._ledger.record(effects.steps, ends=ends, releases=releases, starts=starts)
+            begun = [
+                DerivationId(node.key)
+                for (node, _), answer in zip(taken, answers, strict=True)
+                if isinstance(answer, BuildBegun)
+            ]
+            records = await self._store.derivations(begun) if begun else {}
+        self._tell(ended)
+        for (node, at), answer in zip(taken, answers, strict=True):
+            if isinstance(answer, BuildBegun):
+                record = records[DerivationId(node.key)]
+                self._begin(builds, Job(node, at, answer.attempt, record, self._clock.monotonic()))
+            else:
+                self._placement.give_back(at)
+                self._turn_is_due()  # another may have the slot
+                not_begun(node, answer)
+        self._due = self._wake.is_set()
+        react(effects)
+
+    def _tell(self, ended: Iterable[Job]) -> None:
+        for job in ended:
+            seconds = self._clock.monotonic() - job.begun
+            self._events.send(BuildFinished(job.record.path, job.node.build.state, seconds))
+
+    def _follow_up(self, ended: Sequence[Job]) -> tuple[Effects, list[AttemptEnd], list[int]]:
+        effects = Effects()
+        ends, releases = [], []
+        now = self._clock.now()
+        for job in ended:
+            node, outcome = job.node, job.outcome
+            self._placement.give_back(job.at)
+            del self.jobs[node.key]
+            event, reason, status = result_of(outcome)
+            if node.build.state is BuildState.BUILDING:  # else it was given up before its builder was asked
+                self._graph.apply(node, event, reason or "built", effects)
+            ends.append(AttemptEnd(job.attempt, now, status, node.build.state, reason))
+            releases.append(node.key)
+            self.built += isinstance(outcome, Built)
+            if isinstance(outcome, BuildInterrupted) and outcome.infrastructure:
+                self.infrastructure.append(outcome.reason)
+        return effects, ends, releases
+
+    def _take(self) -> list[tuple[Node, int]]:
+        taken: list[tuple[Node, int]] = []
+        while not (self.infrastructure or self.held) and (found := self._queue.pop(self._placement)) is not None:
+            self._placement.take(found[1])
+            taken.append(found)
+        return taken
+
+    def _start(self, node: Node, at: int) -> BuildStart:
+        log = log_path(self._attempts.logs_dir, node.build.drv)
+        return BuildStart(DerivationId(node.key), node.build, self._placement.offers[at].builder.name, str(log))
+
+    def _begin(self, builds: anyio.abc.TaskGroup, job: Job) -> None:
+        node = job.node
+        self.jobs[node.key] = job
+        if node.build.state in RUNNABLE:
+            self._graph.apply(node, Started(), "")  # the store has it already
+            self._events.send(BuildStarted(node.build.drv, node.build.drv.name))
+            if self.held or self.infrastructure:
+                job.scope.cancel()
+        else:  # given up meanwhile
+            job.scope.cancel()
+        builds.start_soon(self._build, job, name=node.build.drv.name)
+
+    async def _build(self, job: Job) -> None:
+        try:
+            with job.scope:
+                job.outcome = await self._attempts.make(job.record, self._placement.offers[job.at])
+            if job.scope.cancelled_caught:
+                job.outcome = BuildInterrupted(BuildState.CANCELLED, job.why)
+        finally:
+            self._ended.append(job)
+            self._turn_is_due()
+
+    def _turn_is_due(self) -> None:
+        self._due = True
+        self._wake.set()
