@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import anyio
 import anyio.abc
 import attrs
+from anyio import TaskHandle
 
 from ekaci_core.api import BuildInterrupted, BuildOutcome, Built, Clock
 from ekaci_core.bus import Broadcast
@@ -36,21 +37,24 @@ React = Callable[[Effects], None]
 NotBegun = Callable[[Node, BuildHeld | BuildChanged], None]
 """Told of a build that could not begin: another worker has it, or what was thought of it is out of date."""
 
-_STOPPED = BuildInterrupted(BuildState.CANCELLED, "the run was stopped")
-
 
 @attrs.define(eq=False)
 class Job:
-    """A build that has begun. To end it, say ``why`` and cancel ``scope``."""
+    """A build that has begun."""
 
     node: Node
     at: int
     attempt: AttemptId
     record: DerivationRecord
     begun: float
-    scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
-    why: str = "cancelled"
-    outcome: BuildOutcome = _STOPPED
+    outcome: BuildOutcome = BuildInterrupted(BuildState.CANCELLED, "the run was stopped")  # unless it says otherwise
+    task: TaskHandle[None] | None = None
+
+    def stop(self, why: str) -> None:
+        """End it; it counts as cancelled."""
+        self.outcome = BuildInterrupted(BuildState.CANCELLED, why)
+        if self.task is not None:
+            self.task.cancel()
 
 
 @attrs.define(eq=False)
@@ -96,8 +100,7 @@ class Turns:
     def stop(self, why: str) -> None:
         """End all that is being built."""
         for job in self.jobs.values():
-            job.why = why
-            job.scope.cancel()
+            job.stop(why)
 
     async def run(self, react: React, not_begun: NotBegun) -> None:
         """Take turns, for ever. Cancellation stops all builds and has their ends recorded, within a deadline.
@@ -177,27 +180,24 @@ class Turns:
         return taken
 
     def _start(self, node: Node, at: int) -> BuildStart:
-        log = log_path(self._attempts.logs_dir, node.build.drv)
-        return BuildStart(DerivationId(node.key), node.build, self._placement.offers[at].builder.name, str(log))
+        log = str(log_path(self._attempts.logs_dir, node.build.drv))
+        return BuildStart(DerivationId(node.key), node.build, self._placement.offers[at].builder.name, log)
 
     def _begin(self, builds: anyio.abc.TaskGroup, job: Job) -> None:
         node = job.node
         self.jobs[node.key] = job
-        if node.build.state in RUNNABLE:
-            self._graph.apply(node, Started(), "")  # the store has it already
-            self._events.send(BuildStarted(node.build.drv, node.build.drv.name))
-            if self.held or self.infrastructure:
-                job.scope.cancel()
-        else:  # given up meanwhile
-            job.scope.cancel()
-        builds.start_soon(self._build, job, name=node.build.drv.name)
+        job.task = builds.create_task(self._build(job), name=node.build.drv)
+        if node.build.state not in RUNNABLE:
+            job.stop("given up before it began")
+            return
+        self._graph.apply(node, Started(), "")  # the store has it already
+        self._events.send(BuildStarted(node.build.drv, node.build.drv.name))
+        if self.held or self.infrastructure:
+            job.stop("the run was stopped")
 
     async def _build(self, job: Job) -> None:
         try:
-            with job.scope:
-                job.outcome = await self._attempts.make(job.record, self._placement.offers[job.at])
-            if job.scope.cancelled_caught:
-                job.outcome = BuildInterrupted(BuildState.CANCELLED, job.why)
+            job.outcome = await self._attempts.make(job.record, self._placement.offers[job.at])
         finally:
             self._ended.append(job)
             self._turn_is_due()
