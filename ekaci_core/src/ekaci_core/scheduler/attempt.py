@@ -49,23 +49,18 @@ class Attempts:
     async def make(self, record: DerivationRecord, offer: Offer) -> BuildOutcome:
         """Have a derivation built. Raises nothing but cancellation, which stops the build."""
         drv = record.path
-        log = log_path(self.logs_dir, drv)
         request = BuildRequest(
             derivation=record,
-            log=log,
+            log=log_path(self.logs_dir, drv),
             gc_root=gc_root(self.roots_dir, drv),
             no_output_timeout_seconds=self.settings.no_output_timeout_seconds,
             max_duration_seconds=self.settings.max_duration_seconds,
             on_phase=lambda phase: self.events.send(BuildPhase(drv, phase)),
         )
         try:
-            log.parent.mkdir(parents=True, exist_ok=True)
             return await guarded(
                 lambda: offer.builder.build(request), surprised, who=f"builder {offer.builder.name}", log=self.log
             )
-        except OSError as error:
-            reason = f"cannot make the directory of its log, {log.parent}: {error.strerror}"
-            return BuildInterrupted(BuildState.PROCESS_DEATH, reason, infrastructure=True)
         except InfrastructureFault as fault:
             return BuildInterrupted(BuildState.PROCESS_DEATH, str(fault), infrastructure=True)
 

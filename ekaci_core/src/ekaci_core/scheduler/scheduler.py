@@ -64,14 +64,8 @@ class Scheduler:
         Raises:
             InfrastructureFault: the store or Nix failed, or the directory of the roots cannot be made.
         """
-        try:
-            self.roots_dir.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InfrastructureFault(
-                f"the directory for roots of builds cannot be made ({error.strerror})",
-                where=str(self.roots_dir),
-                do="make room, or see to its permissions",
-            ) from error
+        _make(self.roots_dir, "roots")
+        _make(self.logs_dir, "logs")
         claims = Claims(self.store, self.clock, lease_seconds=self.settings.lease_seconds)
         ledger = Ledger(self.store, self.clock, claims)
         recovery = Recovery(self.store, ledger, claims, self.clock)
@@ -145,6 +139,17 @@ class Scheduler:
             tasks=tasks,
             on_failure=on_failure,
         )
+
+
+def _make(folder: Path, what: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InfrastructureFault(
+            f"the directory for {what} of builds cannot be made ({error.strerror})",
+            where=str(folder),
+            do="make room, or see to its permissions",
+        ) from error
 
 
 def _plain(group: BaseExceptionGroup[BaseException]) -> BaseException:
