@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 import anyio
 import anyio.abc
@@ -14,7 +15,7 @@ from ekaci_core.bus import Broadcast
 from ekaci_core.model.build import BuildState, Started
 from ekaci_core.model.derivation import DerivationRecord
 from ekaci_core.model.event import BuildFinished, BuildStarted, ReviewEvent
-from ekaci_core.scheduler.attempt import Attempts, log_path, result_of
+from ekaci_core.scheduler.attempt import Attempts, log_name, result_of
 from ekaci_core.scheduler.build_graph import BuildGraph, Effects
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.scheduler.node import RUNNABLE, Node
@@ -36,6 +37,10 @@ React = Callable[[Effects], None]
 
 NotBegun = Callable[[Node, BuildHeld | BuildChanged], None]
 """Told of a build that could not begin: another worker has it, or what was thought of it is out of date."""
+
+
+# More at once would keep what happened unrecorded for longer than the 20 ms that are allowed.
+_MOST: Final = 128
 
 
 @attrs.define(eq=False)
@@ -122,7 +127,9 @@ class Turns:
                 self._tell(stopped)
 
     async def _turn(self, builds: anyio.abc.TaskGroup, react: React, not_begun: NotBegun) -> None:
-        ended, self._ended = self._ended, []
+        ended, self._ended = self._ended[:_MOST], self._ended[_MOST:]
+        if self._ended:
+            self._turn_is_due()
         effects, ends, releases = self._follow_up(ended)
         for node in effects.ready:
             if node.build.state in RUNNABLE:
@@ -177,10 +184,13 @@ class Turns:
         while not (self.infrastructure or self.held) and (found := self._queue.pop(self._placement)) is not None:
             self._placement.take(found[1])
             taken.append(found)
+            if len(taken) == _MOST:
+                self._turn_is_due()
+                break
         return taken
 
     def _start(self, node: Node, at: int) -> BuildStart:
-        log = str(log_path(self._attempts.logs_dir, node.build.drv))
+        log = log_name(self._attempts.logs_dir, node.build.drv)
         return BuildStart(DerivationId(node.key), node.build, self._placement.offers[at].builder.name, log)
 
     def _begin(self, builds: anyio.abc.TaskGroup, job: Job) -> None:
