@@ -21,6 +21,7 @@ from ekaci_core.model.evaluation import (
     EvaluatedItem,
     FaultKind,
     NullAttribute,
+    UnchangedAttribute,
 )
 from ekaci_core.model.ids import AttrPath, DrvPath, StorePath, System
 
@@ -59,5 +60,6 @@ __all__ = [
     "PluginContext",
     "StorePath",
     "System",
+    "UnchangedAttribute",
     "UsageFault",
 ]
