@@ -80,6 +80,10 @@ class UnknownDerivation(LookupError):
     """A derivation that is not stored where one that is stored is needed: a fault of the caller."""
 
 
+class UnknownAttribute(LookupError):
+    """An attribute said to be as in an evaluation that does not have it, or not any more."""
+
+
 @attrs.frozen
 class BuildChange:
     """A transition to record: the state after it, when and why. ``key`` saves looking the derivation up."""
@@ -203,15 +207,23 @@ class Store(Protocol):
         evaluation: EvaluationId,
         derivations: Sequence[DerivationRecord],
         items: Sequence[EvaluatedItem],
+        *,
+        earlier: EvaluationId | None = None,
     ) -> None:
         """Store derivations, inputs before dependents, and items whose derivations are stored by then.
 
         A derivation that is stored already (by another process, say) is left as it is, and an attribute that is
-        given twice is stored as it was given last.
+        given twice is stored as it was given last. An `UnchangedAttribute` is stored as the evaluation ``earlier`` has
+        it.
 
         Raises:
             UnknownDerivation: an input, or the derivation of an attribute, is not stored; nothing is.
+            UnknownAttribute: there is no ``earlier``, or it lacks an attribute that is unchanged; nothing is stored.
         """
+        ...
+
+    async def fingerprints(self, evaluation: EvaluationId) -> Mapping[AttrPath, bytes]:
+        """Return the fingerprints of those attributes of an evaluation that have one."""
         ...
 
     async def finish_evaluation(self, evaluation: EvaluationId, *, now: float) -> None:

@@ -13,7 +13,7 @@ from ekaci_core.model.build import Build, BuildState
 from ekaci_core.model.derivation import DerivationRecord
 from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.model.evaluation import EvaluatedItem, EvaluationKey
-from ekaci_core.model.ids import DrvPath
+from ekaci_core.model.ids import AttrPath, DrvPath
 from ekaci_core.model.package import PackageMeta
 from ekaci_core.store import attempts, build_batches, builds, claims, derivations, evaluations, metadata
 from ekaci_core.store.contract import (
@@ -91,9 +91,15 @@ class SqliteStore:
         evaluation: EvaluationId,
         derivations: Sequence[DerivationRecord],
         items: Sequence[EvaluatedItem],
+        *,
+        earlier: EvaluationId | None = None,
     ) -> None:
         """See `Store`."""
-        await self._database.write(lambda tx: evaluations.add(tx, evaluation, derivations, items))
+        await self._database.write(lambda tx: evaluations.add(tx, evaluation, derivations, items, earlier))
+
+    async def fingerprints(self, evaluation: EvaluationId) -> Mapping[AttrPath, bytes]:
+        """See `Store`."""
+        return await self._database.read(lambda tx: evaluations.fingerprints(tx, evaluation))
 
     async def finish_evaluation(self, evaluation: EvaluationId, *, now: float) -> None:
         """See `Store`."""
