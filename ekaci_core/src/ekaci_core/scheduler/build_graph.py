@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush
+from typing import Final
 
 import attrs
 
@@ -23,6 +24,9 @@ from ekaci_core.model.build import (
 )
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.scheduler.node import FAILED, RUNNABLE, Node
+from ekaci_core.scheduler.wishes import Share
+
+_NOBODYS: Final = Share()
 
 
 @attrs.frozen
@@ -96,7 +100,7 @@ class BuildGraph:
         self._lengthen((node.key for node in newcomers), effects)
         return effects
 
-    def want(self, key: int, priority: int, effects: Effects | None = None) -> Effects:
+    def want(self, key: int, priority: int, share: Share = _NOBODYS, effects: Effects | None = None) -> Effects:
         """Note that somebody wants this node; what was given up of it and its inputs is queued again."""
         node = self.nodes[key]
         node.wanted = True
@@ -104,7 +108,7 @@ class BuildGraph:
         known = len(effects.ended)
         for each in self._given_up(node):
             self.apply(each, Requeued(forget_failures=False), "wanted again", effects)
-        self._raise_priority(node, priority, effects)
+        self._raise(node, priority, share, effects)
         if node.build.state.is_terminal and node not in effects.ended[known:]:
             effects.ended.append(node)
         return effects
@@ -251,18 +255,21 @@ class BuildGraph:
                 pending.extend(below.inputs)
         return [found[key] for key in sorted(found) if found[key].build.state is BuildState.CANCELLED]
 
-    def _raise_priority(self, node: Node, priority: int, effects: Effects) -> None:
+    def _raise(self, node: Node, priority: int, share: Share, effects: Effects) -> None:
         pending = [node.key]
         while pending:
             below = self.nodes[pending.pop()]
-            if below.priority < priority:
-                below.priority = priority
-                pending.extend(below.inputs)
-                if below.queued:
-                    effects.ready.append(below)
+            if below.priority >= priority and share in below.shares:
+                continue
+            below.priority = max(below.priority, priority)
+            if share not in below.shares:
+                below.shares = (*below.shares, share)
+            pending.extend(below.inputs)
+            if below.queued:
+                effects.ready.append(below)
 
     def _lengthen(self, newcomers: Iterable[int], effects: Effects) -> None:
-        """Measure the chains of newcomers, and lengthen those of the nodes below them; dependents go first."""
+        """Measure the ways of newcomers, and lengthen those of the nodes below them; dependents go first."""
         heap = [-key for key in newcomers]
         heapify(heap)
         pending = set(heap)
@@ -270,10 +277,11 @@ class BuildGraph:
             least = heappop(heap)
             pending.discard(least)
             node = self.nodes[-least]
+            node.chain = max(node.chain, node.seconds)
             for key in node.inputs:
                 below = self.nodes[key]
-                if below.chain <= node.chain:
-                    below.chain = node.chain + 1
+                if below.chain < node.chain + below.seconds:
+                    below.chain = node.chain + below.seconds
                     if below.queued:
                         effects.ready.append(below)
                     if -key not in pending:

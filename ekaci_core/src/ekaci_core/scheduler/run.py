@@ -114,7 +114,7 @@ class BuildRun:
         for wish in wanted:
             node = self._graph.find(wish.drv)
             if node is not None:
-                self._graph.want(node.key, wish.priority, effects)
+                self._graph.want(node.key, wish.priority, wish.share, effects)
         await self._ledger.record([*plan.present, *effects.steps])
         self._release(effects)
 

@@ -113,7 +113,7 @@ class Scheduler:
         tasks: anyio.abc.TaskGroup,
         on_failure: OnFailure | None,
     ) -> BuildRun:
-        placement = Placement(self.builders)
+        placement = Placement(self.builders, fixed_output_jobs=self.settings.fixed_output_jobs)
         graph = BuildGraph()
         attempts = Attempts(self.log, self.events, self.logs_dir, self.roots_dir, self.settings)
         turns = Turns(
@@ -125,6 +125,7 @@ class Scheduler:
             self.events,
             self.clock,
             self.settings.farewell_seconds,
+            self.settings.patience_seconds,
         )
         return BuildRun(
             store=self.store,

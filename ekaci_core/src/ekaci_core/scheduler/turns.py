@@ -41,6 +41,7 @@ NotBegun = Callable[[Node, BuildHeld | BuildChanged], None]
 
 # More at once would keep what happened unrecorded for longer than the 20 ms that are allowed.
 _MOST: Final = 128
+_LOOK_SECONDS: Final = 1.0
 
 
 @attrs.define(eq=False)
@@ -81,6 +82,7 @@ class Turns:
     _events: Broadcast[ReviewEvent]
     _clock: Clock
     _farewell_seconds: float
+    _patience_seconds: float
     infrastructure: list[str] = attrs.field(factory=list, init=False)
     built: int = attrs.field(default=0, init=False)
     jobs: dict[int, Job] = attrs.field(factory=dict, init=False)
@@ -88,12 +90,15 @@ class Turns:
     _queue: ReadyQueue = attrs.field(factory=ReadyQueue, init=False)
     _ended: list[Job] = attrs.field(factory=list, init=False)
     _due: bool = attrs.field(default=False, init=False)
+    _stalled: float = attrs.field(default=0.0, init=False)
     _wake: anyio.Event = attrs.field(factory=anyio.Event, init=False)
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is being built, begun or followed up."""
-        return not (self._due or self.jobs or self._ended)
+        """Whether nothing is being built, begun or followed up, nor waits for a slot that it may get."""
+        if self._due or self.jobs or self._ended:
+            return False
+        return self.held or bool(self.infrastructure) or not self._queue.waiting
 
     def push(self, nodes: Iterable[Node]) -> None:
         """Queue those that may start."""
@@ -116,7 +121,7 @@ class Turns:
         try:
             async with anyio.create_task_group() as builds:
                 while True:
-                    await self._wake.wait()
+                    await self._something()
                     self._wake = anyio.Event()
                     await self._turn(builds, react, not_begun)
         finally:
@@ -125,6 +130,19 @@ class Turns:
                 effects, ends, releases = self._follow_up(stopped)
                 await self._ledger.record(effects.steps, ends=ends, releases=releases)
                 self._tell(stopped)
+
+    async def _something(self) -> None:
+        """Wait for a reason to take a turn. Slots of builders that are elsewhere come and go without one."""
+        while not self._wake.is_set():
+            stalled = self._queue.waiting and not self.jobs and not self.held and not self.infrastructure
+            with anyio.move_on_after(_LOOK_SECONDS if self._queue.waiting else None):
+                await self._wake.wait()
+                return
+            self._stalled = self._stalled + _LOOK_SECONDS if stalled else 0.0
+            if self._stalled >= self._patience_seconds:
+                names = ", ".join(sorted(offer.builder.name for offer in self._placement.offers))
+                self.infrastructure.append(f"no builder could be reached for {self._stalled:.0f} seconds: {names}")
+            self._turn_is_due()
 
     async def _turn(self, builds: anyio.abc.TaskGroup, react: React, not_begun: NotBegun) -> None:
         ended, self._ended = self._ended[:_MOST], self._ended[_MOST:]
@@ -150,7 +168,7 @@ class Turns:
                 record = records[DerivationId(node.key)]
                 self._begin(builds, Job(node, at, answer.attempt, record, self._clock.monotonic()))
             else:
-                self._placement.give_back(at)
+                self._placement.give_back(at, node.lane)
                 self._turn_is_due()  # another may have the slot
                 not_begun(node, answer)
         self._due = self._wake.is_set()
@@ -167,7 +185,7 @@ class Turns:
         now = self._clock.now()
         for job in ended:
             node, outcome = job.node, job.outcome
-            self._placement.give_back(job.at)
+            self._placement.give_back(job.at, node.lane)
             del self.jobs[node.key]
             event, reason, status = result_of(outcome)
             if node.build.state is BuildState.BUILDING:  # else it was given up before its builder was asked
@@ -181,9 +199,12 @@ class Turns:
 
     def _take(self) -> list[tuple[Node, int]]:
         taken: list[tuple[Node, int]] = []
-        while not (self.infrastructure or self.held) and (found := self._queue.pop(self._placement)) is not None:
-            self._placement.take(found[1])
-            taken.append(found)
+        while not (self.infrastructure or self.held) and (node := self._queue.pop(self._placement)) is not None:
+            inputs = [self._graph.nodes[key].build.drv for key in node.inputs] if len(node.lane.builders) > 1 else ()
+            at = self._placement.free(node.lane, inputs)
+            assert at is not None  # noqa: S101 - its lane had one
+            self._placement.take(at, node.lane)
+            taken.append((node, at))
             if len(taken) == _MOST:
                 self._turn_is_due()
                 break
