@@ -12,11 +12,12 @@ from anyio import TaskHandle
 
 from ekaci_core.api import BuildInterrupted, BuildOutcome, Built, Clock
 from ekaci_core.bus import Broadcast
-from ekaci_core.model.build import BuildState, Started
+from ekaci_core.model.build import BuildState, NoBuilder, Started
 from ekaci_core.model.derivation import DerivationRecord
 from ekaci_core.model.event import BuildFinished, BuildStarted, ReviewEvent
 from ekaci_core.scheduler.attempt import Attempts, log_name, result_of
 from ekaci_core.scheduler.build_graph import BuildGraph, Effects
+from ekaci_core.scheduler.copying import Copies
 from ekaci_core.scheduler.durations import subject
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.scheduler.node import RUNNABLE, Node
@@ -84,6 +85,7 @@ class Turns:
     _clock: Clock
     _farewell_seconds: float
     _patience_seconds: float
+    _pause_seconds: float
     infrastructure: list[str] = attrs.field(factory=list, init=False)
     built: int = attrs.field(default=0, init=False)
     jobs: dict[int, Job] = attrs.field(factory=dict, init=False)
@@ -93,11 +95,25 @@ class Turns:
     _due: bool = attrs.field(default=False, init=False)
     _stalled: float = attrs.field(default=0.0, init=False)
     _wake: anyio.Event = attrs.field(factory=anyio.Event, init=False)
+    _unreachable: list[tuple[Node, str]] = attrs.field(factory=list, init=False)
+    _copies: Copies = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Make the stage in front of the slots."""
+        self._copies = Copies(
+            self._store,
+            self._placement,
+            self._attempts,
+            requeue=lambda node: self.push([node]),
+            unreachable=lambda node, why: self._unreachable.append((node, why)),
+            due=self._turn_is_due,
+            pause_seconds=self._pause_seconds,
+        )
 
     @property
     def idle(self) -> bool:
         """Whether nothing is being built, begun or followed up, nor waits for a slot that it may get."""
-        if self._due or self.jobs or self._ended:
+        if self._due or self.jobs or self._ended or self._copies:
             return False
         return self.held or bool(self.infrastructure) or not self._queue.waiting
 
@@ -110,6 +126,7 @@ class Turns:
 
     def stop(self, why: str) -> None:
         """End all that is being built."""
+        self._copies.stop()
         for job in self.jobs.values():
             job.stop(why)
 
@@ -135,7 +152,7 @@ class Turns:
     async def _something(self) -> None:
         """Wait for a reason to take a turn. Slots of builders that are elsewhere come and go without one."""
         while not self._wake.is_set():
-            stalled = self._queue.waiting and not self.jobs and not self.held and not self.infrastructure
+            stalled = self._queue.waiting and not (self.jobs or self._copies or self.held or self.infrastructure)
             with anyio.move_on_after(_LOOK_SECONDS if self._queue.waiting else None):
                 await self._wake.wait()
                 return
@@ -150,10 +167,14 @@ class Turns:
         if self._ended:
             self._turn_is_due()
         effects, ends, releases = self._follow_up(ended)
+        for node, why in self._unreachable:
+            if node.build.state in RUNNABLE:
+                self._graph.apply(node, NoBuilder(), why, effects)
+        self._unreachable.clear()
         for node in effects.ready:
             if node.build.state in RUNNABLE:
                 self._queue.push(node)
-        taken = self._take()
+        taken = self._take(builds)
         starts = [self._start(node, at) for node, at in taken]
         with anyio.CancelScope(shield=True):  # what was taken is recorded, and then begins or is given back
             answers = await self._ledger.record(effects.steps, ends=ends, releases=releases, starts=starts)
@@ -200,18 +221,30 @@ class Turns:
                 self.infrastructure.append(outcome.reason)
         return effects, ends, releases
 
-    def _take(self) -> list[tuple[Node, int]]:
+    def _take(self, tasks: anyio.abc.TaskGroup) -> list[tuple[Node, int]]:
+        """Fill free slots, and have what is bound for builders elsewhere brought there."""
         taken: list[tuple[Node, int]] = []
-        while not (self.infrastructure or self.held) and (node := self._queue.pop(self._placement)) is not None:
-            inputs = [self._graph.nodes[key].build.drv for key in node.inputs] if len(node.lane.builders) > 1 else ()
-            at = self._placement.free(node.lane, inputs)
-            assert at is not None  # noqa: S101 - its lane had one
-            self._placement.take(at, node.lane)
-            taken.append((node, at))
-            if len(taken) == _MOST:
-                self._turn_is_due()
-                break
+        if self.infrastructure or self.held:
+            return taken
+        for arrived, at in self._copies.ready():
+            self._placement.take(at, arrived.lane)
+            taken.append((arrived, at))
+        while len(taken) < _MOST and (node := self._queue.pop(self._placement)) is not None:
+            at = self._choose(node)
+            if self._placement.offers[at].is_local:
+                self._placement.take(at, node.lane)
+                taken.append((node, at))
+            else:
+                self._copies.begin(tasks, node, at)
+        if len(taken) >= _MOST:
+            self._turn_is_due()
         return taken
+
+    def _choose(self, node: Node) -> int:
+        inputs = [self._graph.nodes[key].build.drv for key in node.inputs] if len(node.lane.builders) > 1 else ()
+        at = self._placement.free(node.lane, inputs)
+        assert at is not None  # noqa: S101 - its lane had one
+        return at
 
     def _start(self, node: Node, at: int) -> BuildStart:
         log = log_name(self._attempts.logs_dir, node.build.drv)

@@ -49,6 +49,7 @@ class SchedulerSettings:
         poll_seconds: how often to look whether what another process builds is done.
         farewell_seconds: how long a cancelled build may take to have its end recorded.
         fixed_output_jobs: how many fixed-output derivations are built at once, beside what takes slots.
+        copy_pause_seconds: how long to wait after no builder could be brought what a build needs; doubled each time.
         patience_seconds: give up after so long without a slot at any builder while nothing is being built.
     """
 
@@ -61,3 +62,4 @@ class SchedulerSettings:
     farewell_seconds: float = 10
     fixed_output_jobs: int = FIXED_OUTPUT_JOBS
     patience_seconds: float = 900
+    copy_pause_seconds: float = 5
