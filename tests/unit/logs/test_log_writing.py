@@ -115,6 +115,16 @@ def test_one_writes_at_a_time(tmp_path: Path) -> None:
     assert not is_live(path)
 
 
+def test_closing_twice_closes_nothing_of_others(tmp_path: Path) -> None:
+    first = BuildLog(tmp_path / "log")
+    first.close()
+    with BuildLog(tmp_path / "log") as second:  # takes the numbers of the files that the first one had
+        first.close()
+        second.write(b"mine")
+        assert is_live(tmp_path / "log")
+    assert whole(tmp_path / "log") == b"mine"
+
+
 def test_a_missing_folder_is_not_live_and_cannot_be_written_in(tmp_path: Path) -> None:
     path = tmp_path / "none" / "log"
     assert not is_live(path)

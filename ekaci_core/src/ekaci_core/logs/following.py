@@ -6,8 +6,9 @@ import os
 from types import TracebackType
 from typing import Final, Self
 
-from ekaci_core.logs.files import is_live
+from ekaci_core.logs.files import LogFiles, is_live
 from ekaci_core.logs.plain_log import PlainLog, left_out
+from ekaci_core.logs.sealed_log import SealedLog
 
 _CHUNK_BYTES: Final = 256 * 1024
 
@@ -28,12 +29,15 @@ class Follower:
 
         Raises:
             OSError: the log cannot be read.
+            DamagedLog: it was compressed meanwhile, and that is not what was written.
         """
         live = self._log.is_current() and is_live(self._log.path)  # looked at first: after that nothing is written
         data = self._read()
         if not data and self._renew():
             data = self._read()
-        self.ended = not data and not live
+        if not data and not live:
+            data = self._read_sealed()
+            self.ended = not data
         return data
 
     def close(self) -> None:
@@ -59,8 +63,25 @@ class Follower:
                 return data
         return b""
 
+    def _read_sealed(self) -> bytes:
+        """Read what stood in segments that were made and sealed since the last look."""
+        if self._log.path.exists():
+            return b""
+        try:
+            log = SealedLog(LogFiles(self._log.path).sealed)
+        except FileNotFoundError:
+            return b""
+        with log:
+            here, began = log.resumes
+            if self._at < began:
+                gap, self._at = began - self._at, began
+                return left_out(gap)
+            data = log.read(here + self._at - began, _CHUNK_BYTES)
+            self._at += len(data)
+            return data
+
     def _renew(self) -> bool:
-        """Look for new segments. Where the log was replaced or sealed meanwhile, what is open is all of it."""
+        """Look for new segments; none where the log was replaced or sealed meanwhile."""
         try:
             log = PlainLog(self._log.path)
         except FileNotFoundError:

@@ -1,8 +1,9 @@
 """The sealed form: a gzip file of independent members, each one frame, with an index in front.
 
 ``zcat``, ``zless`` and ``zgrep`` read it as any other. Its first member is empty and holds the index in an extra field
-(RFC 1952, 2.3.1.1) with the identifier ``EK``: a version, bytes in a frame, bytes in all, then for each frame
-the size of its member and its number of newlines, then a checksum. All numbers are little-endian.
+(RFC 1952, 2.3.1.1) with the identifier ``EK``: a version, bytes in a frame, bytes in all, where the last part begins
+here and where that began in the log as it was written, then for each frame the size of its member and its number of
+newlines, then a checksum. All numbers are little-endian.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _MOST_FRAMES: Final = 8000  # an extra field has at most 65,535 bytes
 _VERSION: Final = 1
 
 _START: Final = struct.Struct("<4BI2BH2sH")  # RFC 1952: magic, deflate, FEXTRA, no time, 0, unknown system, lengths
-_HEAD: Final = struct.Struct("<BIQ")
+_HEAD: Final = struct.Struct("<BIQQQ")
 _FRAME: Final = struct.Struct("<II")
 _CHECKSUM: Final = struct.Struct("<I")
 _EMPTY: Final = b"\x03\x00" + bytes(8)  # a deflated nothing, its checksum and its length
@@ -63,20 +64,24 @@ def index_bytes(size: int) -> int:
 
 @attrs.frozen
 class Index:
-    """Where everything is in a sealed log of ``size`` bytes, each frame of which but the last has ``length``."""
+    """Where everything is in a sealed log of ``size`` bytes, each frame of which but the last has ``length``.
+
+    ``resumes`` says where its last part begins, here and in the log as it was written: 0 and 0 if nothing is left out.
+    """
 
     size: int
     length: int
     frames: Sequence[Frame]
     offsets: Sequence[int]
     newlines: Sequence[int]
+    resumes: tuple[int, int]
 
     @classmethod
-    def of(cls, size: int, frames: Sequence[Frame]) -> Self:
+    def of(cls, size: int, frames: Sequence[Frame], resumes: tuple[int, int] = (0, 0)) -> Self:
         """Add up what is known of the frames; ``offsets`` and ``newlines`` have one more entry, of the end."""
         offsets = tuple(accumulate((frame.packed for frame in frames), initial=index_bytes(size)))
         newlines = tuple(accumulate((frame.newlines for frame in frames), initial=0))
-        return cls(size, frame_bytes(size), frames, offsets, newlines)
+        return cls(size, frame_bytes(size), frames, offsets, newlines, resumes)
 
     def frame_of_line(self, number: int) -> int:
         """Return the frame in which the newline before this line (from 2 on, and present) stands."""
@@ -85,7 +90,7 @@ class Index:
     def pack(self) -> bytes:
         """Write the index as the first member of the file."""
         entries = b"".join(_FRAME.pack(frame.packed, frame.newlines) for frame in self.frames)
-        body = _HEAD.pack(_VERSION, self.length, self.size) + entries
+        body = _HEAD.pack(_VERSION, self.length, self.size, *self.resumes) + entries
         body += _CHECKSUM.pack(zlib.crc32(body))
         start = _START.pack(0x1F, 0x8B, 8, 4, 0, 0, 255, len(body) + 4, b"EK", len(body))
         return start + body + _EMPTY
@@ -101,15 +106,23 @@ class Index:
             raise BadFrames("it has no index")
         *fixed, _, name, length = _START.unpack_from(data)
         body = data[_START.size : _START.size + length]
-        if fixed[:4] != [0x1F, 0x8B, 8, 4] or name != b"EK" or len(body) != length or length < _HEAD.size:
+        if (
+            fixed[:4] != [0x1F, 0x8B, 8, 4]
+            or name != b"EK"
+            or len(body) != length
+            or length < _HEAD.size + _CHECKSUM.size
+        ):
             raise BadFrames("it has no index")
         content, checksum = body[: -_CHECKSUM.size], body[-_CHECKSUM.size :]
         if _CHECKSUM.pack(zlib.crc32(content)) != checksum:
             raise BadFrames("its index is damaged")
-        version, _, size = _HEAD.unpack_from(content)
+        version, _, size, *resumes = _HEAD.unpack_from(content)
         if version != _VERSION:
             raise BadFrames(f"its index has version {version}, which is newer than this program")
-        found = cls.of(size, [Frame(*each) for each in _FRAME.iter_unpack(content[_HEAD.size :])])
+        if (len(content) - _HEAD.size) % _FRAME.size:
+            raise BadFrames("its index is damaged")
+        frames = [Frame(*each) for each in _FRAME.iter_unpack(content[_HEAD.size :])]
+        found = cls.of(size, frames, (resumes[0], resumes[1]))
         if found.offsets[-1] != file_size or index_bytes(size) != found.offsets[0]:
             raise BadFrames("it is not as long as its index says")
         return found

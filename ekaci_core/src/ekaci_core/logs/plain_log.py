@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
@@ -52,6 +54,7 @@ class PlainLog:
         self._open = ExitStack()
         try:
             self.parts = self._look()
+            self.resumes = 0, 0  # as of an index
             self._pieces = list(self._laid_out())
         except OSError:
             self.close()
@@ -69,6 +72,11 @@ class PlainLog:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def written_at_ns(self) -> int:
+        """When it was written last, in nanoseconds since the epoch."""
+        return max(os.fstat(part.descriptor).st_mtime_ns for part in self.parts)
 
     @property
     def status(self) -> os.stat_result:
@@ -102,6 +110,8 @@ class PlainLog:
     def _look(self) -> list[Part]:
         """Open head, then segments: a new attempt removes them in the reverse order."""
         head = self._opened(self.path, self._open)
+        if stat.S_ISDIR(os.fstat(head).st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(self.path))
         segments: list[tuple[int, int]] = []
         for last in range(1 - _TRIES, 1):
             with ExitStack() as opened:
@@ -130,6 +140,7 @@ class PlainLog:
                 mark = self._line_end(self.parts[number - 1]) + left_out(gap)
                 yield at, len(mark), mark
                 at += len(mark)
+                self.resumes = at, part.start
             yield at, part.size, part
             at += part.size
 

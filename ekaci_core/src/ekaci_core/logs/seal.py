@@ -53,8 +53,12 @@ def sweep_unfinished(path: Path) -> None:
     Raises:
         OSError: a file cannot be removed.
     """
-    for begun in LogFiles(path).unfinished():
-        begun.unlink(missing_ok=True)
+    files = LogFiles(path)
+    left = files.unfinished()
+    if files.sealed.exists() and not path.exists():
+        left += [segment for _, segment in files.segments()]
+    for each in left:
+        each.unlink(missing_ok=True)
 
 
 def _compress(log: PlainLog, file: BinaryIO, stopped: Callable[[], bool]) -> bool:
@@ -68,11 +72,10 @@ def _compress(log: PlainLog, file: BinaryIO, stopped: Callable[[], bool]) -> boo
         file.write(packed)
         frames.append(frame)
     file.seek(0)
-    file.write(Index.of(log.size, frames).pack())
+    file.write(Index.of(log.size, frames, log.resumes).pack())
     file.flush()
-    written = log.status
-    os.fchmod(file.fileno(), stat.S_IMODE(written.st_mode))
-    os.utime(file.fileno(), ns=(written.st_atime_ns, written.st_mtime_ns))  # retention goes by when it was written
+    os.fchmod(file.fileno(), stat.S_IMODE(log.status.st_mode))
+    os.utime(file.fileno(), ns=(log.written_at_ns, log.written_at_ns))  # retention goes by when it was written
     os.fsync(file.fileno())
     return True
 

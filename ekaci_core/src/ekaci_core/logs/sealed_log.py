@@ -47,6 +47,7 @@ class SealedLog:
             self.close()
             raise
         self.size = self._index.size
+        self.resumes = self._index.resumes
         self._held: deque[tuple[int, bytes]] = deque(maxlen=_FRAMES_HELD)
 
     @property

@@ -19,6 +19,7 @@ TAIL_BYTES: Final = 16 * 1024 * 1024
 """Of a longer log, how much of its end is kept; between seven eighths of it and all."""
 
 _SEGMENTS: Final = 8
+_CLOSED: Final = -1
 _APPENDING: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
@@ -41,8 +42,8 @@ class BuildLog:
         """
         tail = min(TAIL_BYTES, limit // 8) if tail is None else tail
         self._files = LogFiles(path)
-        self._left = max(limit - tail, 0)
         self._segment_bytes = max(tail // _SEGMENTS, 1)
+        self._left = max(limit - _SEGMENTS * self._segment_bytes, 0)
         self._segments: deque[int] = deque()
         self._size = 0
         self._lock: WriterLock | None
@@ -69,9 +70,12 @@ class BuildLog:
             rest = rest[written:]
 
     def close(self) -> None:
-        """End the log."""
+        """End the log; a second time nothing happens."""
+        if self._file == _CLOSED:
+            return
+        file, self._file = self._file, _CLOSED
         try:
-            os.close(self._file)
+            os.close(file)
         finally:
             if self._lock is not None:
                 self._lock.release()

@@ -15,7 +15,7 @@ from typing import Final
 import anyio.to_thread
 import attrs
 
-from ekaci_core.logs import SEAL_FROM_BYTES, log_of, seal, sweep_unfinished
+from ekaci_core.logs import SEAL_FROM_BYTES, is_live, seal, sweep_unfinished
 from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.store.contract import Store
 
@@ -107,7 +107,7 @@ class Retention:
             logs, faults = _compressed(found, {*keep, *(log.path for log in found if log.written_at < oldest)})
             unknown = [] if mentioned is None else [log for log in logs if log.hash_part not in mentioned]
             for log in {*expired(logs, self.limits, now), *unknown}:
-                if log.written_at < since and log.path not in keep:
+                if log.written_at < since and log.path not in keep and not is_live(log.path / _PLAIN):
                     shutil.rmtree(log.path)
             for root in () if mentioned is None else _roots_in(self.roots_dir, mentioned):
                 root.unlink()
@@ -149,7 +149,7 @@ def _compressed(logs: Iterable[LogFolder], but: Collection[Path]) -> tuple[list[
         if log.finished or log.path in but:
             after.append(log)
             continue
-        path = log_of(log.path.parent, log.hash_part)
+        path = log.path / _PLAIN
         try:
             sweep_unfinished(path)
             seal(path)
