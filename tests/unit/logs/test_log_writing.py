@@ -7,6 +7,7 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -111,6 +112,9 @@ def test_one_writes_at_a_time(tmp_path: Path) -> None:
         assert is_live(path)
         with pytest.raises(LogInUse, match="another build is writing it"):
             BuildLog(path)
+        assert [each.name for each in tmp_path.iterdir()] == ["log"]
+        with BuildLog(tmp_path / "other") as other:
+            other.write(b"beside it")
         assert whole(path) == b"mine"
     assert not is_live(path)
 
@@ -130,6 +134,29 @@ def test_a_missing_folder_is_not_live_and_cannot_be_written_in(tmp_path: Path) -
     assert not is_live(path)
     with pytest.raises(FileNotFoundError):
         BuildLog(path)
+
+
+def test_of_many_that_begin_at_once_one_at_a_time_gets_it(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    wrote: list[bool] = []
+
+    def attempt(mine: bytes) -> None:
+        for _ in range(30):
+            try:
+                with BuildLog(path) as log:
+                    log.write(mine)
+                    wrote.append(path.read_bytes() == mine)
+            except LogInUse:
+                continue
+
+    threads = [Thread(target=attempt, args=(name,)) for name in (b"a", b"b", b"c")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrote
+    assert all(wrote)
+    assert [each.name for each in tmp_path.iterdir()] == ["log"]
 
 
 @contextmanager

@@ -1,14 +1,14 @@
 """The files of one build's log, and who may touch them.
 
-All stand in a folder of their own, here for a log named ``build.log``:
+They stand beside each other, here for a log named ``build.log``:
 
 - ``build.log``: the log, plain; of one that is longer than its writer keeps, the head.
 - ``build.log.<20 digits>``: a segment of the end of such a log; the digits say at which byte of it.
 - ``build.log.gz``: the whole, sealed. While the plain file is there too, that one counts.
 - ``build.log.new`` and ``build.log.gz.<letters>.new``: begun, and not to be read.
 
-A lock on the folder (``flock``) is held by whoever writes the log, for as long as it writes; the kernel takes it back
-from a process that is killed.
+A lock on the plain file (``flock``) is held by whoever writes the log, for as long as it writes; the kernel takes it
+back from a process that is killed. Who takes files out of the log's place, to seal it or to begin anew, holds it too.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 import attrs
+
+READING: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # else a pipe in the place of a log would be waited for
+"""How a plain log is opened to look at it."""
 
 _DIGITS: Final = 20
 _POLL_SECONDS: Final = 0.005
@@ -89,51 +92,70 @@ class LogInUse(OSError):
         super().__init__(errno.EWOULDBLOCK, "another build is writing it", str(path))
 
 
-class WriterLock:
-    """The right to write the log of one folder, and to take files out of it."""
+def lock(descriptor: int, log: Path) -> None:
+    """Take the lock through an open file. Sealing holds it for an instant only, which is waited for.
 
-    def __init__(self, log: Path) -> None:
-        """Take the lock. Sealing holds it for an instant only, which is waited for.
-
-        Raises:
-            LogInUse: somebody writes the log.
-            OSError: there is no such folder.
-        """
-        self._descriptor = os.open(log.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        until = time.monotonic() + _PATIENCE_SECONDS
-        while not _locked(self._descriptor, fcntl.LOCK_EX):
-            if time.monotonic() > until:
-                os.close(self._descriptor)
-                raise LogInUse(log)
-            time.sleep(_POLL_SECONDS)
-
-    def release(self) -> None:
-        """Give it back."""
-        os.close(self._descriptor)
+    Raises:
+        LogInUse: somebody writes the log.
+    """
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while not _locked(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() > until:
+            raise LogInUse(log)
+        time.sleep(_POLL_SECONDS)
 
 
 @contextmanager
-def writer_lock(log: Path) -> Iterator[None]:
+def locked(descriptor: int, log: Path) -> Iterator[None]:
     """Hold the lock for a moment.
 
     Raises:
         LogInUse: somebody writes the log.
     """
-    lock = WriterLock(log)
+    lock(descriptor, log)
     try:
         yield
     finally:
-        lock.release()
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+@contextmanager
+def earlier_locked(log: Path) -> Iterator[None]:
+    """Hold the lock of the plain file that stands there, if there is one.
+
+    Raises:
+        LogInUse: somebody writes it.
+        OSError: it cannot be opened.
+    """
+    with ExitStack() as stack:
+        while True:
+            try:
+                descriptor = os.open(log, READING)
+            except FileNotFoundError:
+                break
+            stack.callback(os.close, descriptor)
+            lock(descriptor, log)
+            if stands_at(descriptor, log):
+                break
+        yield
+
+
+def stands_at(descriptor: int, path: Path) -> bool:
+    """Whether the open file is the one at ``path``."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def is_live(log: Path) -> bool:
     """Whether somebody writes the log now.
 
     Raises:
-        OSError: its folder cannot be opened; one that is missing is not live.
+        OSError: it cannot be opened; one that is missing is not live.
     """
     try:
-        descriptor = os.open(log.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(log, READING)
     except FileNotFoundError:
         return False
     try:

@@ -14,7 +14,7 @@ from typing import Final, Self
 
 import attrs
 
-from ekaci_core.logs.files import LogFiles
+from ekaci_core.logs.files import READING, LogFiles, stands_at
 
 _TRIES: Final = 5
 
@@ -79,16 +79,18 @@ class PlainLog:
         return max(os.fstat(part.descriptor).st_mtime_ns for part in self.parts)
 
     @property
+    def head(self) -> int:
+        """The open file of the head."""
+        return self.parts[0].descriptor
+
+    @property
     def status(self) -> os.stat_result:
         """What the system says of the head's file."""
-        return os.fstat(self.parts[0].descriptor)
+        return os.fstat(self.head)
 
     def is_current(self) -> bool:
         """Whether this is the log that stands there, rather than one that was replaced or removed."""
-        try:
-            return os.path.samestat(self.path.stat(), self.status)
-        except FileNotFoundError:
-            return False
+        return stands_at(self.head, self.path)
 
     def read(self, start: int, size: int) -> bytes:
         """Return at most ``size`` bytes from ``start``, fewer only at the end."""
@@ -128,7 +130,7 @@ class PlainLog:
         return _measured([(0, head), *segments])
 
     def _opened(self, path: Path, stack: ExitStack) -> int:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, READING)
         stack.callback(os.close, descriptor)
         return descriptor
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from ekaci_core.logs.files import LogFiles, LogInUse, is_live, writer_lock
+from ekaci_core.logs.files import LogFiles, LogInUse, is_live, locked
 from ekaci_core.logs.frames import Frame, Index, frame_bytes, index_bytes, pack
 from ekaci_core.logs.plain_log import PlainLog
 
@@ -84,12 +84,12 @@ def _replace(log: PlainLog, begun: Path) -> bool:
     """Take the place of the plain log, unless a new attempt has begun: that removes what is sealed, and writes anew."""
     files = LogFiles(log.path)
     try:
-        with writer_lock(log.path):
+        with locked(log.head, log.path):
             if not log.is_current():
                 return False
             begun.rename(files.sealed)
         _sync(log.path.parent)
-        with writer_lock(log.path):
+        with locked(log.head, log.path):
             if not log.is_current():
                 return False
             files.plain.unlink()  # before its segments: a head without them is no longer the whole

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from ekaci_core.logs.files import LogFiles, WriterLock
+from ekaci_core.logs.files import LogFiles, earlier_locked, lock, stands_at
 
 LOG_BYTES: Final = 128 * 1024 * 1024
 """Longest log that is kept whole."""
@@ -46,17 +46,12 @@ class BuildLog:
         self._left = max(limit - _SEGMENTS * self._segment_bytes, 0)
         self._segments: deque[int] = deque()
         self._size = 0
-        self._lock: WriterLock | None
         if path.is_char_device():
-            self._left, self._lock = sys.maxsize, None
+            self._left = sys.maxsize
             self._file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-            return
-        self._lock = WriterLock(path)
-        try:
+        else:
             self._file = self._begin()
-        except OSError:
-            self._lock.release()
-            raise
+        self._lock = os.dup(self._file)  # which is of the head, as long as it is open
 
     def write(self, data: bytes) -> None:
         """Append to the log; it has been handed to the kernel before this returns."""
@@ -77,8 +72,7 @@ class BuildLog:
         try:
             os.close(file)
         finally:
-            if self._lock is not None:
-                self._lock.release()
+            os.close(self._lock)
 
     def __enter__(self) -> Self:
         return self
@@ -93,16 +87,33 @@ class BuildLog:
         plain = self._files.plain
         if plain.exists() and not plain.is_file():  # renaming would put a file in its place
             raise FileExistsError(errno.EEXIST, "something that is no file is in the place of the log", str(plain))
-        for _, path in self._files.segments():
-            path.unlink()
-        file = os.open(self._files.begun, _APPENDING | os.O_TRUNC, 0o666)
+        file = self._new()
         try:
-            self._files.begun.rename(self._files.plain)
-            self._files.sealed.unlink(missing_ok=True)
+            with earlier_locked(plain):
+                for _, path in self._files.segments():
+                    path.unlink()
+                self._files.begun.rename(plain)
+                self._files.sealed.unlink(missing_ok=True)
         except OSError:
+            if stands_at(file, self._files.begun):
+                self._files.begun.unlink()
             os.close(file)
             raise
         return file
+
+    def _new(self) -> int:
+        """Make the file that is to take the place, with its lock: that keeps others from beginning, too."""
+        while True:
+            file = os.open(self._files.begun, _APPENDING, 0o666)
+            try:
+                lock(file, self._files.plain)
+                if stands_at(file, self._files.begun):
+                    os.truncate(file, 0)
+                    return file
+            except OSError:
+                os.close(file)
+                raise
+            os.close(file)  # somebody else's, and in its place by now
 
     def _next_segment(self) -> None:
         following = os.open(self._files.segment(self._size), _APPENDING | os.O_TRUNC, 0o666)
