@@ -129,11 +129,12 @@ def test_closing_twice_closes_nothing_of_others(tmp_path: Path) -> None:
     assert whole(tmp_path / "log") == b"mine"
 
 
-def test_a_missing_folder_is_not_live_and_cannot_be_written_in(tmp_path: Path) -> None:
-    path = tmp_path / "none" / "log"
+def test_a_missing_folder_is_not_live_and_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "yet" / "log"
     assert not is_live(path)
-    with pytest.raises(FileNotFoundError):
-        BuildLog(path)
+    with BuildLog(path) as log:
+        log.write(b"here")
+    assert whole(path) == b"here"
 
 
 def test_of_many_that_begin_at_once_one_at_a_time_gets_it(tmp_path: Path) -> None:

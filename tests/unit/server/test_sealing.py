@@ -15,6 +15,7 @@ from ekaci_core.logs import BuildLog, LogFiles, log_of
 from ekaci_core.model.build import BuildState
 from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.model.event import BuildFinished, BuildStarted, ReviewEvent
+from ekaci_core.scheduler import log_path
 from ekaci_core.server.sealing import sealing
 from ekaci_core.testing.facts import drv
 
@@ -66,6 +67,10 @@ async def test_a_log_that_cannot_be_compressed_costs_nothing_else(tmp_path: Path
             events.send(BuildFinished(drv("good"), BuildState.SUCCESS, 1))
             await until(lambda: not good.exists())
     assert [(each["event"], each["path"]) for each in told] == [("log.not_compressed", str(broken))]
+
+
+def test_logs_are_looked_for_where_builds_write_them(tmp_path: Path) -> None:
+    assert log_of(tmp_path, drv("lib").hash_part) == log_path(tmp_path, drv("lib"))
 
 
 async def test_a_fault_of_the_builds_comes_through_as_it_is(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ class BuildLog:
     """Writes one log. What is written can be read at once, and stays when the process is killed."""
 
     def __init__(self, path: Path, *, limit: int = LOG_BYTES, tail: int | None = None) -> None:
-        """Begin the log at ``path``; its directory must exist. An earlier log there is readable until this returns.
+        """Begin the log at ``path``; its directory is made if it is not there. An earlier log is readable until then.
 
         A device, such as ``/dev/null``, is written to as it is: it is never replaced, and there are no segments.
 
@@ -40,6 +40,7 @@ class BuildLog:
             LogInUse: another one writes it.
             OSError: it cannot be opened. Writing raises it too, for instance when the disk is full.
         """
+        path.parent.mkdir(parents=True, exist_ok=True)
         tail = min(TAIL_BYTES, limit // 8) if tail is None else tail
         self._files = LogFiles(path)
         self._segment_bytes = max(tail // _SEGMENTS, 1)

@@ -19,7 +19,6 @@ from ekaci_core.api import (
     Logger,
 )
 from ekaci_core.bus import Broadcast
-from ekaci_core.logs import log_of
 from ekaci_core.model.build import BuildEvent, BuildState, Failed, Interrupted, Started, Succeeded, advance
 from ekaci_core.model.event import BuildFinished, BuildPhase, BuildStarted, ReviewEvent
 from ekaci_core.model.ids import DrvPath
@@ -34,7 +33,7 @@ from ekaci_core.store.contract import AttemptId, DerivationId, Store
 
 def log_path(logs_dir: Path, drv: DrvPath) -> Path:
     """Where the log of a derivation's builds stands."""
-    return log_of(logs_dir, drv.hash_part)
+    return logs_dir / drv.hash_part / "build.log"
 
 
 def gc_root(roots_dir: Path, drv: DrvPath) -> Path:
