@@ -11,16 +11,28 @@ from ekaci_core.model.ids import DrvPath
 HEAD_PRIORITY: Final = 1
 """Of what the change itself needs."""
 
+FIXED_OUTPUT_JOBS: Final = 10
+"""Fixed-output derivations wait for networks, not processors; the specification has ten at once."""
+
 ATTRIBUTION_PRIORITY: Final = 0
 """Of builds that only tell whether something failed before; they wait for all others."""
 
 
 @attrs.frozen
+class Share:
+    """Whoever has a part of the builders, usually a pull request. One of twice the weight gets twice as much."""
+
+    name: str = ""
+    weight: float = 1.0
+
+
+@attrs.frozen
 class Wanted:
-    """A derivation somebody wants built. A larger ``priority`` goes first, its inputs with it."""
+    """A derivation somebody wants built. A larger ``priority`` goes first, its inputs with it, in all shares."""
 
     drv: DrvPath
     priority: int = HEAD_PRIORITY
+    share: Share = Share()
 
 
 @attrs.frozen
@@ -36,6 +48,8 @@ class SchedulerSettings:
         lease_seconds: how long a claim lasts without renewal; it is renewed three times as often.
         poll_seconds: how often to look whether what another process builds is done.
         farewell_seconds: how long a cancelled build may take to have its end recorded.
+        fixed_output_jobs: how many fixed-output derivations are built at once, beside what takes slots.
+        patience_seconds: give up after so long without a slot at any builder while nothing is being built.
     """
 
     keep_going: bool = True
@@ -45,3 +59,5 @@ class SchedulerSettings:
     lease_seconds: float = 60
     poll_seconds: float = 1
     farewell_seconds: float = 10
+    fixed_output_jobs: int = FIXED_OUTPUT_JOBS
+    patience_seconds: float = 900

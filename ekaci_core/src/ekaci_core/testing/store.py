@@ -37,10 +37,11 @@ from ekaci_core.store.contract import (
     UnknownDerivation,
 )
 from ekaci_core.testing.facts import LINUX, attribute, drv, evaluated, key, record
+from ekaci_core.testing.store_unchanged import UnchangedConformance
 from ekaci_core.testing.store_unfinished import UnfinishedConformance
 
 
-class StoreConformance(UnfinishedConformance):
+class StoreConformance(UnfinishedConformance, UnchangedConformance):
     """What every store does."""
 
     # --- evaluations ---
