@@ -69,7 +69,12 @@ class Placement:
     """The builders of a run and their free slots."""
 
     def __init__(self, builders: Sequence[Builder], *, fixed_output_jobs: int = FIXED_OUTPUT_JOBS) -> None:
-        """Offer what these builders have, without those that have no slot now; ``fixed_output_jobs`` may run beside what takes slots."""
+        """Offer what these builders have, without those that have no slot at all.
+
+        Args:
+            builders: in order of preference where nothing else decides.
+            fixed_output_jobs: how many fixed-output derivations may be built beside what takes slots.
+        """
         self.offers = [Offer.of(builder) for builder in builders if builder.slots > 0]
         self._used = [0] * len(self.offers)
         self._fixed_output_free = fixed_output_jobs

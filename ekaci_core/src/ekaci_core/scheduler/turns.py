@@ -17,6 +17,7 @@ from ekaci_core.model.derivation import DerivationRecord
 from ekaci_core.model.event import BuildFinished, BuildStarted, ReviewEvent
 from ekaci_core.scheduler.attempt import Attempts, log_name, result_of
 from ekaci_core.scheduler.build_graph import BuildGraph, Effects
+from ekaci_core.scheduler.durations import subject
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.scheduler.node import RUNNABLE, Node
 from ekaci_core.scheduler.placement import Placement
@@ -190,7 +191,9 @@ class Turns:
             event, reason, status = result_of(outcome)
             if node.build.state is BuildState.BUILDING:  # else it was given up before its builder was asked
                 self._graph.apply(node, event, reason or "built", effects)
-            ends.append(AttemptEnd(job.attempt, now, status, node.build.state, reason))
+            took = self._clock.monotonic() - job.begun
+            learnt = (subject(job.record), took) if isinstance(outcome, Built) else None
+            ends.append(AttemptEnd(job.attempt, now, status, node.build.state, reason, learnt))
             releases.append(node.key)
             self.built += isinstance(outcome, Built)
             if isinstance(outcome, BuildInterrupted) and outcome.infrastructure:

@@ -130,13 +130,14 @@ StartAnswer = BuildBegun | BuildHeld | BuildChanged
 
 @attrs.frozen
 class AttemptEnd:
-    """How an attempt ended."""
+    """How an attempt ended; ``learnt`` is what was built, in the words of whoever asks for durations, and seconds."""
 
     attempt: AttemptId
     at: float
     exit_status: int | None
     outcome: BuildState
     reason: str
+    learnt: tuple[str, float] | None = None
 
 
 @attrs.define
@@ -322,6 +323,10 @@ class Store(Protocol):
         self, attempt: AttemptId, *, now: float, exit_status: int | None, outcome: BuildState, reason: str
     ) -> None:
         """Record how it ended."""
+        ...
+
+    async def durations(self, subjects: Collection[str]) -> Mapping[str, float]:
+        """Return how many seconds it took to build these, as far as it was learnt."""
         ...
 
     async def last_attempts(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, Attempt]:

@@ -191,6 +191,10 @@ class SqliteStore:
             lambda tx: attempts.end(tx, attempt, now=now, exit_status=exit_status, outcome=outcome, reason=reason)
         )
 
+    async def durations(self, subjects: Collection[str]) -> Mapping[str, float]:
+        """See `Store`."""
+        return await self._database.read(lambda tx: build_batches.durations(tx, subjects))
+
     async def last_attempts(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, Attempt]:
         """See `Store`."""
         return await self._database.read(lambda tx: attempts.last(tx, drvs))
