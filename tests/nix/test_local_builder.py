@@ -48,6 +48,7 @@ class TestLocalBuilder(BuilderConformance):
         self, builder: LocalBuilder, workshop: Workshop
     ) -> None:
         sample = await workshop.derivation("echo > $out")
+        (workshop.log.parent / "no-directory").write_text("a file")
         full = await builder.build(workshop.request(sample, log=workshop.log.with_name("no-directory") / "log"))
         assert isinstance(full, BuildInterrupted)
         assert full.infrastructure
