@@ -10,6 +10,7 @@ import attrs
 
 from ekaci_core.api import PluginContext, System
 from ekaci_core.builtin.local_builder.builder import LocalBuilder
+from ekaci_core.logs import LOG_BYTES
 from ekaci_core.model.errors import UsageFault
 from ekaci_core.nix.settings import NixSettings
 from ekaci_core.nix.versions import probe
@@ -25,11 +26,13 @@ class LocalBuilderConfig:
         slots: builds at once; otherwise Nix's ``max-jobs`` where somebody raised it, else one for each processor.
         systems: platforms to build for; otherwise what Nix says of this machine.
         features: system features to offer; otherwise what Nix says of this machine.
+        log_bytes: so much of each build's log is kept at most, its head and its end.
     """
 
     slots: int | None = None
     systems: tuple[str, ...] | None = None
     features: tuple[str, ...] | None = None
+    log_bytes: int = LOG_BYTES
 
 
 class LocalBuilderType:
@@ -58,4 +61,11 @@ def _builder(config: LocalBuilderConfig, settings: NixSettings, environment: Map
     slots = config.slots
     if slots is None:
         slots = settings.max_jobs if settings.max_jobs > _NIX_DEFAULT_JOBS else len(os.sched_getaffinity(0))
-    return LocalBuilder(name="local", systems=systems, features=features, slots=slots, environment=environment)
+    return LocalBuilder(
+        name="local",
+        systems=systems,
+        features=features,
+        slots=slots,
+        environment=environment,
+        log_bytes=config.log_bytes,
+    )
