@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,7 @@ from ekaci_core.substitution.build_logs import FetchedLog, fetch_log
 from ekaci_core.substitution.cache import BinaryCache
 from ekaci_core.substitution.credentials import read_netrc
 from ekaci_core.substitution.folder import FolderCache
-from ekaci_core.substitution.http import HttpCache, Patience, http_client
+from ekaci_core.substitution.http import HttpCache, Patience, http_access
 from ekaci_core.substitution.lookups import Lookups
 from ekaci_core.substitution.memory import Memory
 from ekaci_core.substitution.substituter import Substituter, Trust
@@ -75,14 +75,16 @@ async def open_substitution(
     at_once = min(max(at_once, _LEAST_AT_ONCE), _MOST_AT_ONCE)
     store = environment.get("NIX_STORE_DIR") or STORE_DIR
     trust = Trust(public_keys(settings.trusted_public_keys) if settings.require_sigs else None, store)
-    addresses = _addresses(settings)
-    async with http_client(environment, connections=at_once, patience=patience) as client:
-
-        def cache(address: CacheAddress) -> BinaryCache:
-            if address.folder is not None:
-                return FolderCache(address, Path(address.folder))
-            return HttpCache(client, address, clock=clock, patience=patience)
-
+    async with AsyncExitStack() as stack:
+        access = await stack.enter_async_context(http_access(environment, connections=at_once, patience=patience))
+        caches: list[BinaryCache] = []
+        for address in _addresses(settings):
+            if address.folder is None:
+                cache = HttpCache(access, address, clock=clock, patience=patience)
+                stack.push_async_callback(cache.close)
+                caches.append(cache)
+            else:
+                caches.append(FolderCache(address, Path(address.folder)))
         yield Substitution(
             settings=settings,
             environment=environment,
@@ -90,7 +92,7 @@ async def open_substitution(
             ask_nix=ask_nix,
             note=_once(note),
             only_nix=_why_only_nix(settings, local_store=local_store),
-            substituters=[Substituter(cache(each), trust, clock) for each in addresses],
+            substituters=[Substituter(each, trust, clock) for each in caches],
             memory=Memory(positive_ttl=settings.positive_ttl, negative_ttl=settings.negative_ttl),
             at_once=at_once,
         )
