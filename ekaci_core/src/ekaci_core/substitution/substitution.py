@@ -102,10 +102,11 @@ async def open_substitution(
 class Substitution:
     """Makes plans and fetches logs; see `open_substitution`."""
 
-    settings: SubstitutionSettings
-    environment: Mapping[str, str]
+    # Both may hold passwords, and what is shown of an object ends up in logs.
+    settings: SubstitutionSettings = attrs.field(repr=False)
+    environment: Mapping[str, str] = attrs.field(repr=False)
     clock: Clock
-    ask_nix: AskNix
+    ask_nix: AskNix = attrs.field(repr=False)
     note: Callable[[str], object]
     only_nix: str
     substituters: Sequence[Substituter]
