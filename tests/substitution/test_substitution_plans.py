@@ -411,7 +411,7 @@ async def test_a_cache_that_does_not_answer_proves_nothing(laboratory: Laborator
         await ours(laboratory, drvs, [server.url], ONCE)
     lines = [ONCE, "fallback = true"]
     plan = await ours(laboratory, drvs, [server.url], *lines)
-    # Nix itself crashes at some of this (2.8: SubstituterDisabled goes uncaught), and means what it does without a cache.
+    # Nix 2.8 crashes at some of this, as an exception of its own goes uncaught; it means what it does without a cache.
     assert plan == await nix_says(laboratory, drvs, [])
     assert len(plan.to_build) == 5
 

@@ -103,7 +103,7 @@ def parse_narinfo(data: bytes, *, store: str = STORE_DIR) -> NarInfo:
         raise Corrupt(f"it has no {missing.args[0]}") from None
     except (ValueError, BadName) as error:
         raise Corrupt(str(error)) from None
-    if size <= 0 or not path.startswith(f"{store}/"):
+    if size <= 0 or single["StorePath"] != f"{store}/{path.base_name}":
         raise Corrupt("NarSize or StorePath is not right")
     return NarInfo(
         path,

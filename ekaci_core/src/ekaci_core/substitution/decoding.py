@@ -121,5 +121,5 @@ class _Brotli:
             data = b""
             if piece:
                 yield bytes(piece)
-            if self._stream.can_accept_more_data():
+            elif self._stream.can_accept_more_data():  # it says so too while there is more to come
                 return
