@@ -207,6 +207,11 @@ def realised(*names: str) -> Callable[[Laboratory], None]:
     return change
 
 
+def some_of_both(laboratory: Laboratory) -> None:
+    realised("app")(laboratory)
+    without("top", "all")(laboratory)
+
+
 def nothing(_: Laboratory) -> None:
     pass
 
@@ -231,7 +236,7 @@ SITUATIONS = {
     "one output of several": without("multi", "uses", "all"),
     "fixed outputs are missing": without("fixed", "uses", "all"),
     "inputs are in the store": realised("lib", "itself"),
-    "some outputs are in the store, others nowhere": lambda each: (realised("app")(each), without("top", "all")(each)),
+    "some outputs are in the store, others nowhere": some_of_both,
 }
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import pytest
 
 from ekaci_core.model.derivation import Derivation, Output
@@ -12,9 +15,9 @@ INPUT, OTHER = DrvPath.parse("1" * 32 + "-input.drv"), DrvPath.parse("2" * 32 + 
 OUT, DOC = Output("out", StorePath.parse("3" * 32 + "-it")), Output("doc", StorePath.parse("4" * 32 + "-it-doc"))
 
 
-def recipe(*, outputs: tuple[Output, ...] = (OUT,), builder: str = "/bin/sh", **env: str) -> Recipe:
+def recipe(env: Mapping[str, str] = MappingProxyType({}), outputs: tuple[Output, ...] = (OUT,)) -> Recipe:
     inputs = {INPUT: ("dev", "out"), OTHER: ("out",)}
-    derivation = Derivation(outputs, inputs, (), System("x86_64-linux"), builder, (), env)
+    derivation = Derivation(outputs, inputs, (), System("x86_64-linux"), "/bin/sh", (), env)
     return parse_recipe(PATH, render_derivation(derivation))
 
 
@@ -46,12 +49,12 @@ def test_outputs_without_a_path() -> None:
     ],
 )
 def test_whether_it_may_be_substituted(env: dict[str, str], allowed: bool) -> None:  # noqa: FBT001 - it is the case
-    assert recipe(**env).may_be_substituted is allowed
+    assert recipe(env).may_be_substituted is allowed
 
 
 def test_a_file_with_escapes_in_front_is_read_too() -> None:
     odd = Output("o\\ut", OUT.path)
-    read = recipe(outputs=(odd,), allowSubstitutes="")
+    read = recipe({"allowSubstitutes": ""}, outputs=(odd,))
     assert read.outputs == (odd,)
     assert dict(read.inputs())[OTHER] == {"out"}
     assert not read.may_be_substituted

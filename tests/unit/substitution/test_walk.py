@@ -130,7 +130,7 @@ def test_the_order_of_answers_does_not_matter(world: World, chance: random.Rando
     assert world.walked(wanted[-1], chance=chance).plan() == world.defined_plan(wanted[-1])
 
 
-CHAIN = ({}, {0: frozenset({"out"})}, {1: frozenset({"out"})})
+CHAIN: tuple[dict[int, frozenset[str]], ...] = ({}, {0: frozenset({"out"})}, {1: frozenset({"out"})})
 
 
 def test_nothing_is_looked_up_behind_what_is_there() -> None:

@@ -40,14 +40,13 @@ class Origin:
     path: str
 
     @classmethod
-    def of(cls, url: str, tls: ssl.SSLContext, fields: dict[str, str]) -> Origin:
-        """Take apart the address of a cache; ``fields`` go with every request."""
+    def of(cls, url: str, tls: ssl.SSLContext | None, fields: dict[str, str]) -> Origin:
+        """Take apart the address of a cache; ``fields`` go with every request, ``tls`` is for ``https`` alone."""
         parts = urlsplit(url)
-        secure = parts.scheme == "https"
         lines = {"Host": parts.netloc, **fields}
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        port = parts.port or (443 if secure else 80)
-        return cls(parts.hostname or "", port, tls if secure else None, head.encode("latin-1"), parts.path)
+        port = parts.port or (80 if tls is None else 443)
+        return cls(parts.hostname or "", port, tls, head.encode("latin-1"), parts.path)
 
 
 class Lanes:

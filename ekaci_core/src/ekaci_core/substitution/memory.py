@@ -39,7 +39,3 @@ class Memory:
         if len(self._answers) >= self._most:
             del self._answers[next(iter(self._answers))]
         self._answers[path] = (now + (self._negative if answer.info is None else self._positive), answer)
-
-    def forget(self, path: str) -> None:
-        """Ask again next time."""
-        self._answers.pop(path, None)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+import anyio
 import anyio.to_thread
 import attrs
 
@@ -27,7 +28,7 @@ from ekaci_core.substitution.build_logs import FetchedLog, fetch_log
 from ekaci_core.substitution.cache import BinaryCache
 from ekaci_core.substitution.credentials import read_netrc
 from ekaci_core.substitution.folder import FolderCache
-from ekaci_core.substitution.http import HttpCache, Patience, http_access
+from ekaci_core.substitution.http import HttpAccess, HttpCache, Patience
 from ekaci_core.substitution.lookups import Lookups
 from ekaci_core.substitution.memory import Memory
 from ekaci_core.substitution.substituter import Substituter, Trust
@@ -38,6 +39,7 @@ AskNix = Callable[[Collection[DrvPath]], Awaitable[BuildPlan]]
 
 # So many derivations are read at a time before others have their turn.
 _CHUNK: Final = 500
+_CLOSING_SECONDS: Final = 2.0
 _LEAST_AT_ONCE: Final = 64
 _MOST_AT_ONCE: Final = 512
 
@@ -75,16 +77,12 @@ async def open_substitution(
     at_once = min(max(at_once, _LEAST_AT_ONCE), _MOST_AT_ONCE)
     store = environment.get("NIX_STORE_DIR") or STORE_DIR
     trust = Trust(public_keys(settings.trusted_public_keys) if settings.require_sigs else None, store)
-    async with AsyncExitStack() as stack:
-        access = await stack.enter_async_context(http_access(environment, connections=at_once, patience=patience))
-        caches: list[BinaryCache] = []
-        for address in _addresses(settings):
-            if address.folder is None:
-                cache = HttpCache(access, address, clock=clock, patience=patience)
-                stack.push_async_callback(cache.close)
-                caches.append(cache)
-            else:
-                caches.append(FolderCache(address, Path(address.folder)))
+    access = HttpAccess(environment, connections=at_once, patience=patience)
+    caches: list[BinaryCache] = [
+        HttpCache(access, address, clock) if address.folder is None else FolderCache(address, Path(address.folder))
+        for address in _addresses(settings)
+    ]
+    try:
         yield Substitution(
             settings=settings,
             environment=environment,
@@ -96,6 +94,9 @@ async def open_substitution(
             memory=Memory(positive_ttl=settings.positive_ttl, negative_ttl=settings.negative_ttl),
             at_once=at_once,
         )
+    finally:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSING_SECONDS):
+            await access.close()
 
 
 @attrs.frozen

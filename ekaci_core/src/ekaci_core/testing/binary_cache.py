@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,13 +23,18 @@ class Asked:
 
 @attrs.frozen
 class Reply:
-    """An answer other than the file; ``hangs`` gives none until the server ends, ``cut`` breaks off in its middle."""
+    """An answer other than the file.
+
+    ``hangs`` gives none until the server ends, ``cut`` breaks off in its middle, ``leaves`` closes the connection
+    afterwards without having said so.
+    """
 
     status: int = 200
     body: bytes = b""
     fields: tuple[tuple[str, str], ...] = ()
     hangs: bool = False
     cut: bool = False
+    leaves: bool = False
 
 
 Behaviour = Callable[[Asked], Reply | None]
@@ -36,23 +42,27 @@ Behaviour = Callable[[Asked], Reply | None]
 
 
 class CacheServer:
-    """Serves a folder on loopback, unless ``behave`` answers otherwise; ``asked`` are the requests so far."""
+    """Serves a folder on loopback, unless ``behave`` answers otherwise; ``asked`` and ``connections`` count."""
 
-    def __init__(self, folder: Path) -> None:
-        """Listen at a free port; nothing is answered before it is entered."""
+    def __init__(self, folder: Path, *, tls: ssl.SSLContext | None = None) -> None:
+        """Listen at a free port, over TLS where that is given; nothing is answered before it is entered."""
         self.folder = folder
         self.behave: Behaviour = lambda _: None
         self.asked: list[Asked] = []
+        self.connections = 0
         self._ends = threading.Event()
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
+        self._scheme = "http" if tls is None else "https"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def url(self) -> str:
         """Its address."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     def paths(self) -> list[str]:
         """Return what was asked for, in order."""
@@ -86,6 +96,11 @@ class CacheServer:
             protocol_version = "HTTP/1.1"
             timeout = 30
 
+            def setup(self) -> None:
+                with owner._lock:
+                    owner.connections += 1
+                super().setup()
+
             def do_GET(self) -> None:
                 reply = owner.answer(self.path, self.headers.get("Authorization"))
                 if reply.hangs:
@@ -99,7 +114,7 @@ class CacheServer:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body[: len(body) // 2] if reply.cut else body)
-                self.close_connection = self.close_connection or reply.cut
+                self.close_connection = self.close_connection or reply.cut or reply.leaves
 
             def log_message(self, *_: object) -> None:
                 pass
