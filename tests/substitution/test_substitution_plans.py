@@ -149,6 +149,7 @@ def laboratory(built: Laboratory, tmp_path: Path) -> Laboratory:
 class Bench:
     substitution: Substitution
     notes: list[str]
+    environment: dict[str, str]
 
 
 Opened = Callable[..., AbstractAsyncContextManager[Bench]]
@@ -169,7 +170,7 @@ async def opened(
         note=notes.append,
         patience=patience,
     ) as substitution:
-        yield Bench(substitution, notes)
+        yield Bench(substitution, notes, environment)
 
 
 def lines_for(laboratory: Laboratory, substituters: Collection[str], *more: str) -> list[str]:
@@ -509,13 +510,29 @@ async def test_many_look_ups_are_in_flight(laboratory: Laboratory, serve: Serve)
 
 async def test_answers_are_remembered(laboratory: Laboratory, serve: Serve) -> None:
     server = serve(laboratory.cache)
+    without("top")(laboratory)
+    async with opened(laboratory, [server.url]) as bench:
+        drvs = [laboratory.drvs["top"], laboratory.drvs["all"]]
+        first = await bench.substitution.plan(drvs)
+        asked = [path for path in server.paths() if path.endswith(".narinfo")]
+        assert len(asked) == len(set(asked)), "each path is asked for once"
+        before = server.paths()
+        assert await bench.substitution.plan(drvs) == first
+        assert server.paths() == before
+
+
+async def test_nix_has_met_the_caches_before_it_builds(laboratory: Laboratory, serve: Serve) -> None:
+    # Two that meet one for the first time at the same moment fail: "constraint failed" in their common database.
+    server = serve(laboratory.cache)
     without("top", "all")(laboratory)
     async with opened(laboratory, [server.url]) as bench:
-        first = await bench.substitution.plan([laboratory.drvs["all"]])
-        asked = server.paths()
-        assert len(asked) == len(set(asked)), "each path is asked for once"
-        assert await bench.substitution.plan([laboratory.drvs["all"]]) == first
-        assert server.paths() == asked
+        await bench.substitution.plan([laboratory.drvs["app"]])
+        assert server.paths().count("/nix-cache-info") == 1, "nothing is to be built"
+        await bench.substitution.plan([laboratory.drvs["top"]])
+        await bench.substitution.plan([laboratory.drvs["all"]])
+        assert server.paths().count("/nix-cache-info") == 2, "once by us, once by Nix"
+        await build_plan([laboratory.drvs["top"]], bench.environment)
+        assert server.paths().count("/nix-cache-info") == 2
 
 
 async def test_private_caches_are_asked_with_the_names_of_netrc(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -20,6 +21,9 @@ NARINFO_BYTES: Final = 1024 * 1024
 """The longest that is read; a real one has some hundred bytes and 60 for each reference."""
 
 DEFAULT_PRIORITY: Final = 50
+
+# 256 bits leave room for one in the first character.
+_NIXS_HASH: Final = re.compile(r"sha256:[01][0-9a-df-np-sv-z]{51}")
 
 PublicKeys = Mapping[str, Ed25519PublicKey]
 """By name."""
@@ -95,7 +99,7 @@ def parse_narinfo(data: bytes, *, store: str = STORE_DIR) -> NarInfo:
     try:
         if not single["URL"]:
             raise Corrupt("it has no URL")
-        algorithm, digest = base32.read_hash(single["NarHash"])
+        nar_hash = _in_nixs_notation(single["NarHash"])
         size = int(single["NarSize"])
         path = StorePath.parse(single["StorePath"])
         references = sorted({StorePath.parse(f"{store}/{each}") for each in single.get("References", "").split()})
@@ -107,7 +111,7 @@ def parse_narinfo(data: bytes, *, store: str = STORE_DIR) -> NarInfo:
         raise Corrupt("NarSize or StorePath is not right")
     return NarInfo(
         path,
-        f"{algorithm}:{base32.encode(digest)}",
+        nar_hash,
         size,
         tuple(references),
         tuple(signatures),
@@ -144,6 +148,13 @@ def public_keys(texts: Iterable[str]) -> dict[str, Ed25519PublicKey]:
                 f"the public key named {name!r} cannot be read", where="trusted-public-keys", do="mend nix.conf"
             ) from None
     return keys
+
+
+def _in_nixs_notation(text: str) -> str:
+    if _NIXS_HASH.fullmatch(text):
+        return text
+    algorithm, digest = base32.read_hash(text)
+    return f"{algorithm}:{base32.encode(digest)}"
 
 
 def _lines(data: bytes, *, strict: bool = True) -> list[tuple[str, str]]:

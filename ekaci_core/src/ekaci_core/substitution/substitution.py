@@ -35,10 +35,11 @@ from ekaci_core.substitution.substituter import Substituter, Trust
 from ekaci_core.substitution.walk import Walk
 
 AskNix = Callable[[Collection[DrvPath]], Awaitable[BuildPlan]]
-"""Nix's own plan; a derivation may be followed by ``!`` and the outputs that are wanted of it."""
+"""Nix's own plan for what ``nix-store --realise`` takes: a derivation may be followed by ``!`` and names of outputs."""
 
 # So many derivations are read at a time before others have their turn.
 _CHUNK: Final = 500
+_NOWHERE: Final = "0" * 32 + "-nothing-of-that-name"
 _CLOSING_SECONDS: Final = 2.0
 _LEAST_AT_ONCE: Final = 64
 _MOST_AT_ONCE: Final = 512
@@ -113,6 +114,7 @@ class Substitution:
     substituters: Sequence[Substituter]
     memory: Memory
     at_once: int
+    introduced: set[str] = attrs.field(factory=set)
 
     async def plan(self, roots: Collection[DrvPath]) -> BuildPlan:
         """Find out what realising all outputs of these derivations would take.
@@ -138,6 +140,8 @@ class Substitution:
         if walk.beyond:
             self.note("Nix is asked about derivations whose outputs' paths are not known before they are built.")
             plan |= await self.ask_nix([_with_outputs(*each) for each in sorted(walk.beyond.items())])
+        elif plan.to_build and lookups.usable:
+            await self._introduce(lookups)
         return plan
 
     async def fetch_log(self, drv: DrvPath, write: Callable[[bytes], object], *, limit: int) -> FetchedLog | None:
@@ -157,6 +161,16 @@ class Substitution:
         lookups = Lookups(self.substituters, self.memory, self.clock, at_once=self.at_once)
         await lookups.open()
         return await fetch_log(lookups.usable, drv, write, limit=limit, left_out=lookups.left_out)
+
+    async def _introduce(self, lookups: Lookups) -> None:
+        """Let one Nix meet the substituters before several do at once: as strangers, they fail over their database."""
+        if all(each.name in self.introduced for each in lookups.usable):
+            return
+        try:
+            await self.ask_nix([DrvPath(f"{self.environment.get('NIX_STORE_DIR') or STORE_DIR}/{_NOWHERE}")])
+        except InfrastructureFault as fault:
+            self.note(f"Nix has trouble with its substituters: {fault.what}.")
+        self.introduced.update(each.name for each in lookups.usable)
 
     async def _walk(self, roots: Collection[DrvPath], lookups: Lookups) -> Walk:
         facts: dict[StorePath, bool] = {}
