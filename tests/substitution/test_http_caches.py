@@ -342,3 +342,14 @@ async def test_a_log_may_be_where_nobody_could_ask(dead_cache: str, serve: Serve
             await substitution.fetch_log(DRV, lambda _: None, limit=100)
     async with substitution_from(dead_cache, server.url) as substitution:
         assert await substitution.fetch_log(DRV, lambda _: None, limit=100) is not None
+
+
+async def test_a_log_that_breaks_off_is_not_continued_with_anothers(serve: Serve, tmp_path: Path) -> None:
+    breaking, whole = serve(cache_with_log(tmp_path / "a", None)), serve(cache_with_log(tmp_path / "b", b"other"))
+    breaking.behave = lambda asked: Reply(200, b"a log of this length", cut=True) if asked.path == f"/{LOG}" else None
+    written = bytearray()
+    async with substitution_from(breaking.url, whole.url) as substitution:
+        with pytest.raises(InfrastructureFault, match="could not be fetched"):
+            await substitution.fetch_log(DRV, written.extend, limit=100)
+    assert b"other" not in written
+    assert f"/{LOG}" not in whole.paths()

@@ -35,18 +35,30 @@ async def fetch_log(
 ) -> FetchedLog | None:
     """Write the log that the first of the substituters has; see `Substitution.fetch_log`."""
     failures = dict(left_out)
+    begun = False
+
+    def begin(piece: bytes) -> None:
+        nonlocal begun
+        begun = True
+        write(piece)
+
     for substituter in substituters:
         try:
-            fetched = await _fetch(substituter, drv, write, limit)
+            fetched = await _fetch(substituter, drv, begin, limit)
         except CacheFailed as failure:
             failures[substituter.name] = failure.reason
+            if begun:  # another's would be written behind what there is
+                raise _not_fetched(substituter.name, failure.reason) from None
         else:
             if fetched is not None:
                 return fetched
     if failures:
-        name, reason = next(iter(failures.items()))
-        raise InfrastructureFault(f"the build log could not be fetched: {reason}", where=name, do="try again later")
+        raise _not_fetched(*next(iter(failures.items())))
     return None
+
+
+def _not_fetched(name: str, reason: str) -> InfrastructureFault:
+    return InfrastructureFault(f"the build log could not be fetched: {reason}", where=name, do="try again later")
 
 
 async def _fetch(

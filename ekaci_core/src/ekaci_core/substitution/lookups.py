@@ -82,7 +82,6 @@ class Lookups:
         known = self._memory.find(path, now)
         if known is not None:
             return known.info or Said.ABSENT
-        undecided = bool(self.left_out)
         failed = False
         for substituter in self._usable:
             try:
@@ -96,6 +95,6 @@ class Lookups:
                 return info
         if failed:
             return Said.UNDECIDED
-        if not undecided:
+        if not self.left_out:  # those may have it, once they can be used
             self._memory.keep(path, Answer(None), now)
         return Said.ABSENT

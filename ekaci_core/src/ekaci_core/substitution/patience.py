@@ -43,7 +43,10 @@ def retry_after(value: str | None, now: float) -> float | None:
 
 
 class Circuit:
-    """Closed while a cache answers; opens after some failures in a row, and lets one try through when time is up."""
+    """Closed while a cache answers; opens after some failures in a row.
+
+    When its time is up it lets questions through again; the first that fails opens it for twice as long.
+    """
 
     def __init__(self) -> None:
         """Begin closed."""
