@@ -59,6 +59,7 @@ in rec {
     __structuredAttrs = true; allowSubstitutes = false; builder = BASH;
   };
   near = make "near" "echo ${lib} > $out" { preferLocalBuild = true; };
+  talkative = make "talkative" "echo a word or two; echo > $out" { };
   all = make "all" "echo ${top} ${uses} ${here} ${near} > $out" { };
   floating = make "floating" "echo ${lib} > $out" {
     __contentAddressed = true; outputHashMode = "recursive"; outputHashAlgo = "sha256";
@@ -557,3 +558,18 @@ async def test_names_in_an_address_are_used_and_never_shown(laboratory: Laborato
         await bench.substitution.plan([laboratory.drvs["top"]])
     assert bench.notes == [f"The substituter {server.url} is left out: it answers with status 500."]
     assert "sesame" not in repr(bench.substitution)
+
+
+@pytest.mark.parametrize("way", ["folder", "http"])
+async def test_logs_that_nix_copied_are_fetched(laboratory: Laboratory, serve: Serve, way: str) -> None:
+    drv = laboratory.drvs["talkative"]
+    succeed(laboratory, "nix-store", "--realise", drv, "--no-gc-warning")
+    succeed(laboratory, "nix", "store", "copy-log", "--to", f"file://{laboratory.cache}", drv)
+    written = bytearray()
+    address = f"file://{laboratory.cache}" if way == "folder" else serve(laboratory.cache).url
+    async with opened(laboratory, [address]) as bench:
+        fetched = await bench.substitution.fetch_log(drv, written.extend, limit=1000)
+        nothing_said = await bench.substitution.fetch_log(laboratory.drvs["lib"], written.extend, limit=1000)
+    assert bytes(written) == b"a word or two\n"
+    assert fetched is not None
+    assert nothing_said is None
