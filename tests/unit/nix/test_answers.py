@@ -20,6 +20,7 @@ from ekaci_core.nix.path_info import (
     validity_commands,
 )
 from ekaci_core.nix.settings import NixSettings, parse_settings
+from ekaci_core.nix.substitution_settings import SubstitutionSettings
 
 RECORDED = Path(__file__).parents[2] / "data/nix"
 recordings = pytest.mark.parametrize("recording", [RECORDED / "2.8.0", RECORDED / "2.26.3"], ids=lambda path: path.name)
@@ -218,6 +219,7 @@ def test_settings_that_are_missing_or_odd_keep_their_defaults() -> None:
         substituters=("https://cache.example.org",),
         build_users_group="builders",
         auto_allocate_uids=True,
+        substitution=SubstitutionSettings(substituters=("https://cache.example.org",)),
     )
 
 

@@ -11,6 +11,7 @@ import attrs
 
 from ekaci_core.model.errors import BadName, InfrastructureFault
 from ekaci_core.model.ids import System
+from ekaci_core.nix.substitution_settings import SubstitutionSettings
 
 # What is not named here counts, so that a setting of a Nix to come is never overlooked. `nix-path` is looked into by
 # whoever makes keys of evaluations.
@@ -77,7 +78,7 @@ class NixSettings:
     builds at once that Nix itself would allow, ``cores`` those that one build may use (0: all). ``sandbox`` is
     ``true``, ``false`` or ``relaxed``. ``store`` is the store's address, ``auto`` where nobody chose one.
     ``nix_path`` are the entries that hold where ``NIX_PATH`` says nothing. ``evaluation`` is a digest of all settings
-    that may have a part in what an evaluation yields.
+    that may have a part in what an evaluation yields. ``substitution`` is what decides from where outputs are fetched.
     """
 
     system: System
@@ -92,6 +93,7 @@ class NixSettings:
     auto_allocate_uids: bool = False
     nix_path: tuple[str, ...] = ()
     evaluation: str = ""
+    substitution: SubstitutionSettings = SubstitutionSettings()
 
     @property
     def systems(self) -> frozenset[System]:
@@ -128,6 +130,7 @@ def parse_settings(text: str | bytes) -> NixSettings:
         auto_allocate_uids=values.get("auto-allocate-uids") is True,
         nix_path=_texts(values, "nix-path"),
         evaluation=_digest(values),
+        substitution=SubstitutionSettings.of(values),
     )
 
 

@@ -123,6 +123,19 @@ async def probe(environment: Mapping[str, str]) -> Nix:
     return Nix(Path(program), version, access, settings)
 
 
+async def daemon_settings(nix: Nix, environment: Mapping[str, str]) -> NixSettings:
+    """Read the settings that the machine's daemon has: those of its files, without what this person configured.
+
+    Raises:
+        InfrastructureFault: Nix does not say.
+    """
+    without = dict(environment) | {
+        "NIX_CONFIG": "extra-experimental-features = nix-command flakes",
+        "NIX_USER_CONF_FILES": "",
+    }
+    return await _settings(nix.version, without)
+
+
 async def reach_store(environment: Mapping[str, str]) -> None:
     """Open the Nix store, which makes one that does not exist yet.
 

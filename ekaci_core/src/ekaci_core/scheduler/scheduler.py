@@ -34,7 +34,7 @@ class Scheduler:
     Attributes:
         store: where results are facts.
         builders: who builds; in order of preference where equally free.
-        survey: asks Nix what wanted derivations would take, usually `ekaci_core.nix.dry_run.build_plan`.
+        survey: finds out what wanted derivations would take, usually `ekaci_core.substitution.Substitution.plan`.
         clock: time.
         log: where surprises of builders go.
         events: told of starts, phases, ends and totals.

@@ -18,7 +18,6 @@ from ekaci_core.evaluation import Evaluations
 from ekaci_core.model.change import Impact, JobComparison
 from ekaci_core.model.event import ReviewEvent, ReviewNote
 from ekaci_core.model.report import Report
-from ekaci_core.nix.dry_run import build_plan
 from ekaci_core.nix.environment import nix_environment
 from ekaci_core.nix.versions import Nix, probe
 from ekaci_core.process import together
@@ -34,6 +33,7 @@ from ekaci_core.server.options import ReviewOptions
 from ekaci_core.server.places import Places
 from ekaci_core.server.retention import LogLimits, Retention
 from ekaci_core.server.stopwatch import Stopwatch
+from ekaci_core.server.substituting import substitution_of
 from ekaci_core.store import Store, open_store
 from ekaci_core.telemetry import LOG
 
@@ -169,17 +169,19 @@ class Parts:
     async def _build(self, comparisons: Sequence[JobComparison]) -> BuildResult:
         if not any(change.head is not None for job in comparisons for change in job.changes):
             return BuildResult(0, ())
-        builds = ReviewBuilds(
-            store=self.store,
-            builder=await self.instances.builder("local", self._local()),
-            survey=partial(build_plan, environment=self.context.environment),
-            clock=self.clock,
-            log=self.log,
-            events=self.events,
-            places=self.places,
-            options=self.options,
-        )
-        return await builds.build(comparisons)
+        async with substitution_of(self.nix, self.context, self.events) as substitution:
+            builds = ReviewBuilds(
+                store=self.store,
+                builder=await self.instances.builder("local", self._local()),
+                survey=substitution.plan,
+                clock=self.clock,
+                log=self.log,
+                events=self.events,
+                places=self.places,
+                options=self.options,
+            )
+            return await builds.build(comparisons)
+        raise AssertionError("unreachable: substitution swallows no exception")
 
     def _local(self) -> LocalBuilderConfig:
         return LocalBuilderConfig(slots=self.options.build_slots, log_bytes=self.retention.log_max_bytes)
