@@ -13,6 +13,7 @@ from ekaci_core.api import (
     EvaluatorUnavailable,
     InfrastructureFault,
     InLocalStore,
+    NixPrograms,
     PluginContext,
     System,
     UsageFault,
@@ -84,7 +85,7 @@ def always(instance: object) -> Callable[[Any, PluginContext], AbstractAsyncCont
 
 @pytest.fixture
 def context(log: RecordingLog) -> PluginContext:
-    return PluginContext(clock=cast("Clock", None), log=log, environment={})
+    return PluginContext(clock=cast("Clock", None), log=log, environment={}, nix=cast("NixPrograms", None))
 
 
 def diary(*names: str, entries: list[str]) -> Registry:

@@ -106,7 +106,7 @@ class Builder(Protocol):
 
     @property
     def slots(self) -> int:
-        """Builds it runs at once."""
+        """Builds it runs at once. It may change at any time; 0 while it can take none, which ends no running build."""
         ...
 
     @property
