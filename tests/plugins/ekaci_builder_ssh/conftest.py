@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shlex
@@ -11,11 +12,17 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
+
+from ekaci_builder_ssh.builder import SshBuilder
+from ekaci_builder_ssh.kind import SshBuilderConfig, SshBuilderType
+from ekaci_core.testing.builders import Sample, plugin_context
 
 _PATIENCE_SECONDS = 30
 _SSHD_CONFIG = """\
@@ -40,6 +47,33 @@ unset NIX_REMOTE
 [ -e {folder}/behaviour ] && . {folder}/behaviour
 exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"
 """
+
+
+OpenBuilder = Callable[..., AbstractAsyncContextManager[SshBuilder]]
+"""Opens a builder on the remote machine: the scheme, then changes of its configuration."""
+
+
+@attrs.define
+class RecordingLogger:
+    """A logger that counts."""
+
+    seen: list[str] = attrs.field(factory=list)
+
+    def debug(self, event: str, /, **fields: object) -> None:
+        """Leave it out."""
+
+    def info(self, event: str, /, **fields: object) -> None:
+        """Count it."""
+        del fields
+        self.seen.append(event)
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        """Count it."""
+        self.info(event, **fields)
+
+    def events(self, name: str) -> int:
+        """How often something was told."""
+        return self.seen.count(name)
 
 
 def _sshd() -> str | None:
@@ -95,10 +129,17 @@ class RemoteMachine:
         file = self.folder / "commands"
         return file.read_text().splitlines() if file.exists() else []
 
-    def built(self, drv: str) -> bool:
-        """Whether its own log shows a build of this derivation."""
-        name = Path(drv).name
-        return any((self.store / "nix/var/log/nix/drvs" / name[:2]).glob(f"{name[2:]}*"))
+    def built(self, sample: Sample) -> bool:
+        """Whether it was this machine that built the sample: its log says so, or by the older protocol its database."""
+        name = Path(sample.record.path).name
+        logs = self.store / "nix/var/log/nix/drvs" / name[:2]
+        return any(logs.glob(f"{name[2:]}*")) or self._made(sample.output.path)
+
+    def _made(self, path: str | None) -> bool:
+        assert path is not None
+        asked = ["nix", "path-info", "--json", path, "--store", str(self.store)]
+        done = subprocess.run(asked, env=self.environment, capture_output=True, check=False)
+        return done.returncode == 0 and json.loads(done.stdout)[0].get("ultimate") is True
 
     def has(self, path: str | None) -> bool:
         """Whether its store has a path."""
@@ -211,3 +252,23 @@ def _running(folder: Path, nix_environment: Mapping[str, str]) -> Iterator[Remot
         yield machine
     finally:
         machine.stop()
+
+
+@pytest.fixture
+def log() -> RecordingLogger:
+    """What the builders tell."""
+    return RecordingLogger()
+
+
+@pytest.fixture
+def open_builder(remote: RemoteMachine, log: RecordingLogger) -> OpenBuilder:
+    """Open a builder on the machine."""
+    context = attrs.evolve(plugin_context(remote.environment), log=log)
+
+    def opening(scheme: str, **changes: Any) -> AbstractAsyncContextManager[SshBuilder]:
+        config = SshBuilderConfig(
+            uri=remote.uri(scheme), max_jobs=4, ssh_key=str(remote.user_key), host_key=remote.host_key
+        )
+        return SshBuilderType().open(attrs.evolve(config, **changes), context)
+
+    return opening

@@ -19,11 +19,13 @@ class Realised:
         outcome: by the core's table of exit statuses and messages, whose reasons speak of this machine.
         errors: what Nix itself said of it, without quoted names and without copies of the build's log, so that nothing
             a build has chosen stands in it.
+        began: whether Nix had begun the build, here or elsewhere.
         aside: the last lines on the side channel, where that is not the log.
     """
 
     outcome: BuildOutcome
     errors: tuple[str, ...] = ()
+    began: bool = False
     aside: tuple[str, ...] = ()
 
     @property

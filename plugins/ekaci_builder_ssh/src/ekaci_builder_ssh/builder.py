@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
@@ -10,7 +11,7 @@ import anyio
 import attrs
 
 from ekaci_builder_ssh import commands
-from ekaci_builder_ssh.circuit import Circuit
+from ekaci_builder_ssh.circuit import Circuit, CircuitSettings
 from ekaci_builder_ssh.connection import Connection
 from ekaci_builder_ssh.faults import LEFT_ALONE, LIED, SILENT, Trouble, detail_of, trouble_in
 from ekaci_builder_ssh.known import KnownPaths
@@ -32,7 +33,8 @@ from ekaci_core.api import (
 
 # Each copy is a connection of its own, and sshd turns away who comes with too many at once.
 _COPIES_AT_ONCE: Final = 3
-_PROBE_SECONDS: Final = 30.0
+# A machine that answered so recently is not asked whether it is there.
+_FRESH_SECONDS: Final = 60.0
 # For how long a machine that does not build what it was said to is not asked for it again.
 _REFUSED_SECONDS: Final = 600.0
 
@@ -48,7 +50,7 @@ class SshBuilder:
         systems: frozenset[System],
         connection: Connection,
         context: PluginContext,
-        circuit: Circuit | None = None,
+        patience: CircuitSettings | None = None,
     ) -> None:
         """Say what it is; nothing is asked of the machine yet."""
         self.name = machine.uri.partition("?")[0]
@@ -59,7 +61,9 @@ class SshBuilder:
         self._machine = machine
         self._connection = connection
         self._context = context
-        self._circuit = circuit or Circuit()
+        self._patience = (patience or CircuitSettings()).answer_seconds
+        self._circuit = Circuit(patience)
+        self._fresh_until = -math.inf
         self._opened = anyio.Event()
         self._known = KnownPaths()
         self._copies = anyio.CapacityLimiter(_COPIES_AT_ONCE)
@@ -91,7 +95,7 @@ class SshBuilder:
                 wanted.insert(0, commands.copy_derivation(self._machine, drv))
         async with self._copies:
             # Another build's copies may have been the end of it while this one waited.
-            interrupted = self._unable(request) or await self._copy(wanted, request)
+            interrupted = self._unable(request) or await self._greet(request) or await self._copy(wanted, request)
         if interrupted is None:
             self._known.add(needed)
         return interrupted
@@ -133,30 +137,57 @@ class SshBuilder:
             self._opened = anyio.Event()
 
     async def _answers(self) -> bool:
+        return await self._trouble_with(commands.ask(self._machine), self._patience) is None
+
+    async def _greet(self, request: BuildRequest) -> BuildInterrupted | None:
+        """Make sure that a machine which was silent for a while answers, before it gets hours to copy or to build."""
+        if self._context.clock.monotonic() < self._fresh_until:
+            return None
+        found = await self._trouble_with(commands.ask(self._machine), self._patience)
+        if found:
+            return self._troubled(*found, request)
+        self._heard()
+        return None
+
+    async def _copy(self, wanted: Sequence[Sequence[str]], request: BuildRequest) -> BuildInterrupted | None:
+        deadline = anyio.current_time() + request.max_duration_seconds
+        for command in wanted:
+            if found := await self._trouble_with(command, deadline - anyio.current_time()):
+                return self._troubled(*found, request)
+            self._heard()
+        return None
+
+    async def _trouble_with(self, command: Sequence[str], seconds: float) -> tuple[Trouble, str] | None:
+        """Run a command that talks to the machine; return what went wrong, and the telling line of it."""
+        deadline = anyio.current_time() + seconds
         try:
             done = await self._context.nix.run(
-                commands.ask(self._machine),
-                environment=self._connection.environment,
-                timeout_seconds=_PROBE_SECONDS,
+                command, environment=self._connection.environment, timeout_seconds=seconds
             )
         except InfrastructureFault as fault:
-            self._context.log.debug("builder_probe_failed", builder=self.name, error=str(fault))
-            return False
-        return done.status == 0
+            late = anyio.current_time() >= deadline
+            return SILENT if late else Trouble(f"{command[0]} could not be run"), str(fault)
+        if done.status == 0:
+            return None
+        return trouble_in(done.stderr, done.stderr) or Trouble("copying failed"), detail_of(done.stderr)
+
+    def _heard(self) -> None:
+        self._circuit.succeeded()
+        self._fresh_until = self._context.clock.monotonic() + _FRESH_SECONDS
 
     def _judged(self, done: Realised, request: BuildRequest) -> BuildOutcome:
         outcome = done.outcome
         if isinstance(outcome, Built):
-            self._circuit.succeeded()
+            self._heard()
             return outcome
         if isinstance(outcome, BuildInterrupted) and outcome.kind is BuildState.TIMEOUT:
-            return outcome
+            return outcome if done.began else self._troubled(SILENT, outcome.reason, request)
         said = "\n".join(done.aside)
         trouble = trouble_in(done.error_text, said) if done.errors else None
         if trouble is not None and (trouble.lost or not isinstance(outcome, BuildFailed)):
-            return self._troubled(trouble, request, detail_of(said or done.error_text))
+            return self._troubled(trouble, detail_of(said or done.error_text), request)
         if isinstance(outcome, BuildFailed):
-            self._circuit.succeeded()
+            self._heard()
             return outcome
         return attrs.evolve(outcome, reason=f"{self.name}: {outcome.reason}")
 
@@ -185,24 +216,6 @@ class SshBuilder:
         reason = f"what {self.name} built could not be kept in the store: {said}"
         return BuildInterrupted(BuildState.PROCESS_DEATH, reason, infrastructure=True)
 
-    async def _copy(self, wanted: Sequence[Sequence[str]], request: BuildRequest) -> BuildInterrupted | None:
-        deadline = anyio.current_time() + request.max_duration_seconds
-        for command in wanted:
-            left = deadline - anyio.current_time()
-            try:
-                done = await self._context.nix.run(
-                    command, environment=self._connection.environment, timeout_seconds=left
-                )
-            except InfrastructureFault as fault:
-                timed_out = anyio.current_time() >= deadline
-                trouble = SILENT if timed_out else Trouble(f"{command[0]} could not be run")
-                return self._troubled(trouble, request, str(fault))
-            if done.status != 0:
-                trouble = trouble_in(done.stderr, done.stderr) or Trouble("copying failed")
-                return self._troubled(trouble, request, detail_of(done.stderr))
-            self._circuit.succeeded()
-        return None
-
     def _builds_in_its_store(self, request: BuildRequest) -> bool:
         # By the older protocol Nix only builds through its hook, which is also the one that finds out where
         # content-addressed outputs went.
@@ -216,7 +229,7 @@ class SshBuilder:
             return LIED.interruption(self.name, _shown(request))
         return None
 
-    def _troubled(self, trouble: Trouble, request: BuildRequest, detail: str) -> BuildInterrupted:
+    def _troubled(self, trouble: Trouble, detail: str, request: BuildRequest) -> BuildInterrupted:
         now, log = self._context.clock.monotonic(), self._context.log
         if trouble.lost:
             self._circuit.failed(now)
@@ -224,7 +237,7 @@ class SshBuilder:
                 log.warning("builder_left_alone", builder=self.name, reason=trouble.reason, detail=detail)
                 self._opened.set()
         else:
-            self._circuit.succeeded()
+            self._heard()
         if trouble.collected:
             self._known.forget()
         if trouble.lied:

@@ -16,12 +16,14 @@ class CircuitSettings:
         window_seconds: where they come within so long.
         first_probe_seconds: how long after opening the machine is asked again.
         most_seconds: each failed probe doubles the wait, up to so long.
+        answer_seconds: a machine that does not answer a question within so long is a failed connection.
     """
 
     failures: int = 3
     window_seconds: float = 120
     first_probe_seconds: float = 30
     most_seconds: float = 600
+    answer_seconds: float = 30
 
 
 class Circuit:

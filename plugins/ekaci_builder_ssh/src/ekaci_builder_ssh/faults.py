@@ -39,7 +39,7 @@ class Trouble:
 
 
 LEFT_ALONE: Final = Trouble("did not answer and is left alone for a while", TransientKind.BUILDER_LOST)
-SILENT: Final = Trouble("did not finish copying in time", TransientKind.BUILDER_LOST, lost=True)
+SILENT: Final = Trouble("did not answer in time", TransientKind.BUILDER_LOST, lost=True)
 
 _LOST: Final = Trouble("the connection failed", TransientKind.BUILDER_LOST, lost=True)
 _FULL: Final = Trouble("no space left on its disk or on this machine's", TransientKind.DISK)

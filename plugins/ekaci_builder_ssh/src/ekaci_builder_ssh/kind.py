@@ -13,7 +13,7 @@ import anyio
 import attrs
 
 from ekaci_builder_ssh.builder import SshBuilder
-from ekaci_builder_ssh.circuit import Circuit, CircuitSettings
+from ekaci_builder_ssh.circuit import CircuitSettings
 from ekaci_builder_ssh.connection import connection_to
 from ekaci_builder_ssh.machine import BadValue, Machine, checked_host_key, checked_uri
 from ekaci_builder_ssh.machines import parse_machines
@@ -68,9 +68,8 @@ class SshBuilderType:
         systems = machine.systems or (str((await _settings(context)).get("system", "")),)
         with tempfile.TemporaryDirectory(prefix="ekaci-ssh-") as folder:
             connection = connection_to(machine, Path(folder), context.environment)
-            builder = SshBuilder(
-                machine, frozenset(map(System.parse, systems)), connection, context, Circuit(config.breaker)
-            )
+            offered = frozenset(map(System.parse, systems))
+            builder = SshBuilder(machine, offered, connection, context, config.breaker)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(builder.watch)
                 try:

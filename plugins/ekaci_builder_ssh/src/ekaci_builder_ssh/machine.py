@@ -60,7 +60,7 @@ def checked_uri(text: str) -> str:
         BadValue: it is none, or is reached by something else than SSH.
     """
     found = _URI.fullmatch(text)
-    if found is None or found["host"].startswith("-"):
+    if found is None or found["host"].startswith("-") or (found["scheme"] is None and "://" in text):
         raise BadValue(f"{text!r} is not the address of a machine", "write ssh-ng://user@host")
     if found["scheme"] not in (None, *SCHEMES):
         raise BadValue(f"{text!r} is not reached over SSH", "write ssh-ng://user@host, or take the line out")

@@ -68,7 +68,7 @@ class Realising:
             about = speaks_of_memory(tail(self.request.log, _LINES_ABOUT_MEMORY))
             ending = attrs.evolve(ending, speaks_of_memory=about)
         outcome = ending if isinstance(ending, BuildInterrupted) else classify(ending)
-        return Realised(outcome, following.errors, tuple(following.aside))
+        return Realised(outcome, following.errors, following.attempt.began, tuple(following.aside))
 
     async def _attempt(self, log: BuildLog) -> tuple[Evidence | BuildInterrupted, _Following]:
         request = self.request
