@@ -8,6 +8,7 @@ from ekaci_core.api.builder import (
     BuildOutcome,
     BuildRequest,
     Built,
+    DiscoversBuilders,
     InLocalStore,
     TransientKind,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "Clock",
     "Derivation",
     "DerivationRecord",
+    "DiscoversBuilders",
     "DrvPath",
     "EkaciError",
     "EvaluatedAttribute",
