@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from ekaci_builder_ssh.builder import SshBuilder
-from ekaci_core.api import BuildFailed, BuildInterrupted, BuildState, Built
+from ekaci_core.api import Builder, BuildFailed, BuildInterrupted, BuildState, Built
 from ekaci_core.testing.builders import BuilderConformance, Workshop, attempt
 
 if TYPE_CHECKING:
@@ -34,6 +34,28 @@ class TestSshNg(BuilderConformance):
     @pytest.fixture
     def store_environment(self, nix_environment: dict[str, str]) -> Mapping[str, str]:
         return nix_environment
+
+
+class TestSsh(TestSshNg):
+    @pytest.fixture
+    async def builder(self, open_builder: OpenBuilder) -> AsyncIterator[SshBuilder]:
+        async with open_builder("ssh") as builder:
+            yield builder
+
+    async def test_every_line_reaches_the_log(self, builder: Builder, workshop: Workshop) -> None:
+        """The older protocol prints what comes from the build as a program does that has no terminal."""
+        script = r"printf 'bad \377 byte\n\033[31mred\033[0m\nlast without newline'; echo > $out"
+        sample = await workshop.derivation(script)
+        assert await attempt(builder, workshop.request(sample)) == Built()
+        assert workshop.log_text().splitlines() == ["bad � byte", "red", "last without newline"]
+
+    async def test_phases_are_told_in_order(self, builder: Builder, workshop: Workshop) -> None:
+        """The older protocol does not know phases: they are neither told nor taken for lines."""
+        phases: list[str] = []
+        sample = await workshop.derivation('echo \'@nix {"action":"setPhase","phase":"unpack"}\' >&2; echo > $out')
+        assert await attempt(builder, workshop.request(sample, on_phase=phases.append)) == Built()
+        assert phases == []
+        assert workshop.log_text() == ""
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from ekaci_builder_ssh.connection import connection_to
 from ekaci_builder_ssh.kind import SshBuilderConfig, SshBuilderType, config_of, machine_of
 from ekaci_builder_ssh.machine import Machine
 from ekaci_builder_ssh.machines import MachinesFault
-from ekaci_core.api import DrvPath, InfrastructureFault, StorePath, System, UsageFault
-from ekaci_core.testing.builders import plugin_context
+from ekaci_core.api import DiscoversBuilders, DrvPath, InfrastructureFault, StorePath, System, UsageFault
+from ekaci_core.registry import load_registry
+from ekaci_core.testing.builders import SilentLogger, plugin_context
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0uxbmYQ7hIbyDMDUnlMNyrNSkeHb9pDcPHfKvwXyZk"
 MACHINE = Machine(
@@ -81,6 +83,43 @@ def test_without_ssh_it_is_said(tmp_path: Path) -> None:
         connection_to(MACHINE, tmp_path, {"PATH": str(tmp_path)})
 
 
+ON_NOEXEC = """
+import os, sys
+from pathlib import Path
+from ekaci_builder_ssh.connection import connection_to
+from ekaci_builder_ssh.machine import Machine
+from ekaci_core.api import InfrastructureFault
+try:
+    connection_to(Machine("ssh://far"), Path(sys.argv[1]), os.environ)
+except InfrastructureFault as fault:
+    print(fault)
+"""
+
+
+def test_a_folder_that_runs_no_programs_is_said(tmp_path: Path, programs: dict[str, str]) -> None:
+    folder = tmp_path / "noexec"
+    folder.mkdir()
+    unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+    mounted = [*unshare, "sh", "-c", 'mount -t tmpfs -o noexec none "$0" && exec "$@"', str(folder)]
+    if subprocess.run([*mounted, "true"], check=False).returncode != 0:
+        pytest.skip("this machine allows no file system of a test's own")
+    done = subprocess.run(
+        [*mounted, sys.executable, "-c", ON_NOEXEC, str(folder)],
+        env=programs,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "cannot be run" in done.stdout
+    assert "TMPDIR" in done.stdout
+
+
+def test_the_plugin_is_admitted() -> None:
+    registry = load_registry({}, SilentLogger())
+    assert registry.builder_type("ssh").config is SshBuilderConfig
+    assert isinstance(registry.builder_type("ssh"), DiscoversBuilders)
+
+
 def test_many_paths_are_copied_in_several_commands() -> None:
     paths = [StorePath(f"/nix/store/{number:032}-a") for number in range(4001)]
     copies = list(commands.copy_there(MACHINE, paths))
@@ -95,6 +134,8 @@ def test_the_hook_is_given_one_machine_and_no_job_here() -> None:
     assert line.split()[:7] == ["ssh://far", "a-linux,b-linux", "/key", "3", "1", "big,kvm", "-"]
     assert arguments[-2:] == ["max-jobs", "0"]
     assert commands.builds_there(MACHINE) == ["--store", MACHINE.uri]
+    blank = commands.builds_by_hook(attrs.evolve(MACHINE, ssh_key="/the key"), ["a-linux"])
+    assert blank[2].split()[2] == "-", "a blank would move all fields"
 
 
 def test_a_machine_and_its_configuration_are_the_same() -> None:
@@ -107,6 +148,8 @@ def test_a_machine_and_its_configuration_are_the_same() -> None:
     [
         ({"uri": "https://far"}, "builders.uri"),
         ({"uri": ""}, "builders.uri"),
+        ({"uri": "ssh://far?a=b;ssh://other"}, "builders.uri"),
+        ({"uri": "ssh://far other"}, "builders.uri"),
         ({"host_key": "AAAA"}, "builders.host_key"),
         ({"max_jobs": -1}, "builders.max_jobs"),
         ({"speed_factor": 0}, "builders.speed_factor"),

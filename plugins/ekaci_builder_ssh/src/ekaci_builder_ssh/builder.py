@@ -120,7 +120,10 @@ class SshBuilder:
             side_is_log=raw,
             relayed_errors=raw,  # what a build prints comes on the side channel, and cannot become a message
         )
-        return self._judged(done, request)
+        outcome = self._judged(done, request)
+        if isinstance(outcome, Built):
+            self._known.add(_outputs(request))
+        return outcome
 
     async def watch(self) -> None:
         """Ask a machine that did not answer, from time to time, whether it is back; runs until it is cancelled."""
@@ -192,7 +195,7 @@ class SshBuilder:
         return attrs.evolve(outcome, reason=f"{self.name}: {outcome.reason}")
 
     async def _bring(self, request: BuildRequest) -> BuildOutcome:
-        outputs = [output.path for output in request.derivation.outputs if output.path is not None]
+        outputs = _outputs(request)
         interrupted = await self._copy(list(commands.copy_back(self._machine, outputs)), request)
         if interrupted is None and request.gc_root is not None:
             interrupted = await self._register(request.derivation.path, request.gc_root)
@@ -246,6 +249,10 @@ class SshBuilder:
                 log.warning("builder_lies", builder=self.name, wanted=detail)
             self._refused[_wish(request)] = now
         return trouble.interruption(self.name, detail)
+
+
+def _outputs(request: BuildRequest) -> list[StorePath]:
+    return [output.path for output in request.derivation.outputs if output.path is not None]
 
 
 def _wish(request: BuildRequest) -> tuple[str, tuple[str, ...]]:

@@ -48,7 +48,7 @@ def connection_to(machine: Machine, folder: Path, environment: Mapping[str, str]
     """Write what the connection needs into ``folder``, which is ours alone.
 
     Raises:
-        InfrastructureFault: there is no ssh, or the key is not there.
+        InfrastructureFault: there is no ssh, the key is not there, or a program in ``folder`` cannot be run.
     """
     ssh = shutil.which("ssh", path=environment.get("PATH", os.defpath))
     if ssh is None:
@@ -65,6 +65,10 @@ def connection_to(machine: Machine, folder: Path, environment: Mapping[str, str]
     program = folder / "ssh"
     program.write_text(f'#!/bin/sh\nexec {command} "$@" 2>&"${{{_STDERR}:-2}}"\n', encoding="utf-8")
     program.chmod(0o700)
+    if not os.access(program, os.X_OK):  # Nix would pass over it, and take the real one without our options
+        raise InfrastructureFault(
+            "programs in the folder for temporary files cannot be run", where=str(folder), do="set TMPDIR to another"
+        )
     return Connection({**environment, "PATH": f"{folder}:{environment.get('PATH', os.defpath)}"})
 
 

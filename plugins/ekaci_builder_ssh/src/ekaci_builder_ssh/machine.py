@@ -9,7 +9,7 @@ from typing import Final
 
 import attrs
 
-_URI: Final = re.compile(r"(?:(?P<scheme>[a-z][a-z0-9+.-]*)://)?(?P<host>[^/?#\s]+)(?P<rest>[/?#]\S*)?")
+_URI: Final = re.compile(r"(?:(?P<scheme>[a-z][a-z0-9+.-]*)://)?(?P<host>[^/?#;\s]+)(?P<rest>[/?][^#;\s]*)?")
 _HOST_KEY: Final = re.compile(r"(?P<kind>[a-z0-9@.-]+) +(?P<key>[A-Za-z0-9+/]+={0,2})( .*)?")
 SCHEMES: Final = ("ssh-ng", "ssh")
 
