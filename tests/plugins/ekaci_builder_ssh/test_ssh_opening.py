@@ -111,7 +111,6 @@ def test_a_folder_that_runs_no_programs_is_said(tmp_path: Path, programs: dict[s
         check=True,
     )
     assert "cannot be run" in done.stdout
-    assert "TMPDIR" in done.stdout
 
 
 def test_the_plugin_is_admitted() -> None:
