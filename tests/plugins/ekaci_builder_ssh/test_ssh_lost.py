@@ -122,16 +122,16 @@ async def test_without_nix_there_it_is_said(builder: SshBuilder, remote: RemoteM
 async def test_a_machine_that_lies_about_its_platforms_is_reported_once(
     open_builder: OpenBuilder, workshop: Workshop, log: RecordingLogger
 ) -> None:
+    honest = await workshop.derivation("echo > $out")
     for scheme in ("ssh-ng", "ssh"):
-        async with open_builder(scheme, systems=("pdp11-unix", "x86_64-linux")) as builder:
+        async with open_builder(scheme, systems=("pdp11-unix", honest.record.system)) as builder:
             sample = await workshop.derivation("echo > $out", system="pdp11-unix")
             for _ in range(2):
                 outcome = lost(await attempt(builder, workshop.request(sample)))
                 assert "does not build for" in outcome.reason
                 assert "pdp11-unix" in outcome.reason
             assert builder.slots == 4, "it answers"
-            honest = await workshop.derivation("echo > $out", system="x86_64-linux")
-            assert isinstance(await attempt(builder, workshop.request(honest)), Built | BuildInterrupted)
+            assert await attempt(builder, workshop.request(honest)) == Built()
     assert log.events("builder_lies") == 2, "once for each builder"
 
 
