@@ -118,7 +118,7 @@ class SshBuilder:
             arguments=commands.builds_by_hook(self._machine, self.systems),
             environment=self._connection.aside,
             side_is_log=raw,
-            relayed_errors=raw,  # what a build prints comes on the side channel, and cannot become a message
+            relayed_errors=raw,  # what a build prints comes on the side channel, unless a daemon runs the hook
         )
         outcome = self._judged(done, request)
         if isinstance(outcome, Built):
@@ -239,11 +239,11 @@ class SshBuilder:
             if self._circuit.is_open and not self._opened.is_set():
                 log.warning("builder_left_alone", builder=self.name, reason=trouble.reason, detail=detail)
                 self._opened.set()
-        else:
-            self._heard()
         if trouble.collected:
+            self._heard()
             self._known.forget()
         if trouble.lied:
+            self._heard()
             detail = _shown(request)
             if _wish(request) not in self._refused:
                 log.warning("builder_lies", builder=self.name, wanted=detail)
