@@ -21,6 +21,21 @@ ekaci_nix() {
       "As a user without a daemon Nix cannot write its store: start nix-daemon and join its group, or run this as root."
 }
 
+# ekaci_sshd: make sure of an sshd for the tests of remote builds, if this machine allows; without one they are skipped.
+ekaci_sshd() {
+  if ! _sshd_there && may_install; then
+    install_packages openssh-server openssh-client
+  fi
+  if _sshd_there; then
+    export EKACI_REQUIRE_SSHD=1
+  else
+    say "no sshd: tests of remote builds are skipped (on Debian or Ubuntu: sudo apt-get install openssh-server)"
+  fi
+}
+
+# Where it is installed, sshd is often not on the PATH of people.
+_sshd_there() { PATH=$PATH:/usr/sbin:/usr/local/sbin command -v sshd >/dev/null && command -v ssh-keygen >/dev/null; }
+
 _nix_answers() { nix-instantiate --eval --expr '1 + 1' 2>&1; }
 
 # Nix needs neither root nor a daemon for a store in another place; it only shares nothing with others there.

@@ -29,6 +29,7 @@ import attrs
 import structlog
 
 from ekaci_core.api import EvaluationRequest, PluginContext
+from ekaci_core.builtin.nix_programs import NixCommands
 from ekaci_core.git import checkout, open_repository
 from ekaci_core.nix.environment import nix_environment
 from ekaci_core.registry import Instances, load_registry
@@ -38,7 +39,8 @@ from ekaci_core.server.clock import SystemClock
 async def bare(options: argparse.Namespace, ref: str) -> tuple[float, int]:
     """Evaluate one side and count what comes; return seconds and items."""
     log = structlog.get_logger()
-    context = PluginContext(clock=SystemClock(), log=log, environment=nix_environment(os.environ))
+    given = nix_environment(os.environ)
+    context = PluginContext(clock=SystemClock(), log=log, environment=given, nix=NixCommands(given))
     repository = await open_repository(options.repository)
     with tempfile.TemporaryDirectory() as scratch:
         roots = Path(scratch) / "roots"

@@ -280,3 +280,23 @@ async def test_an_evaluation_that_cannot_begin_names_the_evaluator(
 
     with pytest.raises(InfrastructureFault, match="OSError: no such socket"):
         await drain(evaluator(log, evaluating).evaluate(evaluation))
+
+
+def test_slots_are_what_the_builder_says_now(log: RecordingLog) -> None:
+    said: list[object] = [2, 0, -1, "many", 3]
+
+    class Moody(InLocalStore):
+        name = "moody"
+        systems = frozenset({LINUX})
+        features: frozenset[str] = frozenset()
+
+        @property
+        def slots(self) -> int:
+            return cast("int", said.pop(0))
+
+        async def build(self, request: BuildRequest) -> BuildOutcome:
+            raise NotImplementedError(request)
+
+    made = GuardedBuilder(Moody(), who=WHO, log=log)
+    assert [made.slots for _ in range(4)] == [0, 0, 0, 3]
+    assert len(log.warnings("plugin_failed")) == 1

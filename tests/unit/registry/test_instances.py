@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +13,7 @@ from ekaci_core.api import (
     EvaluatorUnavailable,
     InfrastructureFault,
     InLocalStore,
+    NixPrograms,
     PluginContext,
     System,
     UsageFault,
@@ -84,7 +85,7 @@ def always(instance: object) -> Callable[[Any, PluginContext], AbstractAsyncCont
 
 @pytest.fixture
 def context(log: RecordingLog) -> PluginContext:
-    return PluginContext(clock=cast("Clock", None), log=log, environment={})
+    return PluginContext(clock=cast("Clock", None), log=log, environment={}, nix=cast("NixPrograms", None))
 
 
 def diary(*names: str, entries: list[str]) -> Registry:
@@ -286,3 +287,32 @@ async def test_a_failing_close_is_logged_and_the_others_close(context: PluginCon
         await instances.builder("cloud")
     assert entries[-1] == "close one"
     assert log.warnings("plugin_failed") == [{"who": WHO, "error": "OSError: cannot flush"}]
+
+
+@attrs.frozen
+class FindingType(ScriptedType):
+    """A builder type that finds what it is told to, or raises it."""
+
+    found: Sequence[Any] | Exception = ()
+
+    async def discover(self, context: PluginContext) -> Sequence[Any]:
+        del context
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+async def test_builders_that_are_configured_elsewhere_are_found(context: PluginContext) -> None:
+    finding = FindingType("cloud", always(IdleBuilder()), found=[Settings("one"), Settings("two")])
+    plain = ScriptedType("plain", always(IdleBuilder()))
+    async with Instances(registry_of((Kind.BUILDER, finding), (Kind.BUILDER, plain)), context) as instances:
+        assert await instances.discovered("cloud") == (Settings("one"), Settings("two"))
+        assert await instances.discovered("plain") == ()
+
+
+@pytest.mark.parametrize("error", [UsageFault("bad line", where="machines:3"), ZeroDivisionError("x")])
+async def test_what_cannot_be_found_is_told(context: PluginContext, error: Exception) -> None:
+    finding = FindingType("cloud", always(IdleBuilder()), found=error)
+    async with Instances(registry_of((Kind.BUILDER, finding)), context) as instances:
+        with pytest.raises(UsageFault if isinstance(error, UsageFault) else InfrastructureFault):
+            await instances.discovered("cloud")

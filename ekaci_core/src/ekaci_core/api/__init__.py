@@ -8,12 +8,14 @@ from ekaci_core.api.builder import (
     BuildOutcome,
     BuildRequest,
     Built,
+    DiscoversBuilders,
     InLocalStore,
     TransientKind,
 )
 from ekaci_core.api.context import Clock, Logger, PluginContext
 from ekaci_core.api.errors import EkaciError, EvaluatorUnavailable, InfrastructureFault, UsageFault
 from ekaci_core.api.evaluator import EvaluationRequest, Evaluator, EvaluatorType
+from ekaci_core.api.nix import NixAnswer, NixPrograms, Realised
 from ekaci_core.model.build import BuildState
 from ekaci_core.model.derivation import Derivation, DerivationRecord, Output
 from ekaci_core.model.evaluation import (
@@ -46,6 +48,7 @@ __all__ = [
     "Clock",
     "Derivation",
     "DerivationRecord",
+    "DiscoversBuilders",
     "DrvPath",
     "EkaciError",
     "EvaluatedAttribute",
@@ -58,9 +61,12 @@ __all__ = [
     "InLocalStore",
     "InfrastructureFault",
     "Logger",
+    "NixAnswer",
+    "NixPrograms",
     "NullAttribute",
     "Output",
     "PluginContext",
+    "Realised",
     "StorePath",
     "System",
     "TransientKind",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
@@ -106,7 +106,7 @@ class Builder(Protocol):
 
     @property
     def slots(self) -> int:
-        """Builds it runs at once."""
+        """Builds it runs at once. It may change at any time; 0 while it can take none, which ends no running build."""
         ...
 
     @property
@@ -183,5 +183,19 @@ class BuilderType(Protocol):
 
         Raises:
             InfrastructureFault: it cannot work on this machine.
+        """
+        ...
+
+
+@runtime_checkable
+class DiscoversBuilders(Protocol):
+    """What a builder type may be besides: one that finds builders which are configured elsewhere, as by Nix."""
+
+    async def discover(self, context: PluginContext) -> Sequence[Any]:
+        """Return the configuration of each builder that it finds, to be opened like those of ``[[builders]]``.
+
+        Raises:
+            UsageFault: what is configured there cannot be used.
+            InfrastructureFault: it cannot be asked for.
         """
         ...

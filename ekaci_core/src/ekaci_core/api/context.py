@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
+
+if TYPE_CHECKING:
+    from ekaci_core.api.nix import NixPrograms
 
 
 class Clock(Protocol):
@@ -38,8 +41,12 @@ class Logger(Protocol):
 
 @attrs.frozen
 class PluginContext:
-    """Handed to ``open``. ``environment`` is the environment for child processes, already cleaned."""
+    """Handed to ``open``.
+
+    ``environment`` is the environment for child processes, already cleaned; ``nix`` runs Nix's programs with it.
+    """
 
     clock: Clock
     log: Logger
     environment: Mapping[str, str]
+    nix: NixPrograms

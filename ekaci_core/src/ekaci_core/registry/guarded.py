@@ -33,7 +33,7 @@ _Evaluation = AbstractAsyncContextManager[_Batches]
 
 
 class GuardedBuilder:
-    """A builder whose surprises are interruptions of one build. What it says of itself is read once."""
+    """A builder whose surprises are interruptions of one build. What it says of itself is read once, but for slots."""
 
     def __init__(self, inner: Builder, *, who: str, log: Logger) -> None:
         """Wrap an open builder.
@@ -49,7 +49,7 @@ class GuardedBuilder:
             self._systems = frozenset(inner.systems)
             self._features = frozenset(inner.features)
             self._mandatory_features = frozenset(inner.mandatory_features)
-            self._slots = int(inner.slots)
+            self._read_slots()
             self._speed_factor = float(inner.speed_factor)
             self._is_local = bool(inner.is_local)
 
@@ -75,8 +75,15 @@ class GuardedBuilder:
 
     @property
     def slots(self) -> int:
-        """Builds it runs at once."""
-        return self._slots
+        """Builds it runs at once, now; none while it fails to say."""
+        try:
+            with Translating(self._who, self._log):
+                return self._read_slots()
+        except EkaciError:
+            return 0
+
+    def _read_slots(self) -> int:
+        return max(0, int(self._inner.slots))
 
     @property
     def speed_factor(self) -> float:

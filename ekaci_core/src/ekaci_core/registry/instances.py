@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from types import TracebackType
@@ -11,7 +11,7 @@ from typing import Any, Final, Self, TypeVar
 import anyio
 import anyio.abc
 
-from ekaci_core.api import Builder, Evaluator, PluginContext
+from ekaci_core.api import Builder, DiscoversBuilders, Evaluator, PluginContext
 from ekaci_core.registry.catalogue import Registry
 from ekaci_core.registry.guard import Translating
 from ekaci_core.registry.guarded import GuardedBuilder, GuardedEvaluator
@@ -87,6 +87,19 @@ class Instances:
         who = self._who(Kind.BUILDER, name)
         inner = await self._open(found.config, config, found.open, who)
         return GuardedBuilder(inner, who=who, log=self._context.log)
+
+    async def discovered(self, name: str) -> Sequence[Any]:
+        """Return the configurations of builders of this type that are configured elsewhere; none where it finds none.
+
+        Raises:
+            UsageFault: no active plugin brings the type, or what it finds cannot be used.
+            EkaciError: it fails to look.
+        """
+        found = self._registry.builder_type(name)
+        if not isinstance(found, DiscoversBuilders):
+            return ()
+        with Translating(self._who(Kind.BUILDER, name), self._context.log):
+            return tuple(await found.discover(self._context))
 
     async def _open(
         self,

@@ -11,6 +11,7 @@ import attrs
 
 from ekaci_core.api import Clock, Evaluator, InfrastructureFault, Logger, PluginContext
 from ekaci_core.builtin.local_builder import LocalBuilderConfig
+from ekaci_core.builtin.nix_programs import NixCommands
 from ekaci_core.bus import Broadcast
 from ekaci_core.changes import JobContents, compare_jobs, measure_impact, outcomes_of, read_builds
 from ekaci_core.config.retention import RetentionSettings, read_retention
@@ -61,7 +62,8 @@ async def review(
     began_at = clock.now()
     retention = read_retention(environment)
     stages = Stopwatch(clock, events)
-    context = PluginContext(clock=clock, log=LOG, environment=nix_environment(environment))
+    given = nix_environment(environment)
+    context = PluginContext(clock=clock, log=LOG, environment=given, nix=NixCommands(given))
     async with AsyncExitStack() as stack:
         instances = await stack.enter_async_context(Instances(load_registry(environment, LOG), context))
         with stages.stage("reading the repository"):

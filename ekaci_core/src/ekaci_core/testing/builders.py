@@ -41,6 +41,7 @@ from ekaci_core.api import (
     Output,
     PluginContext,
 )
+from ekaci_core.builtin.nix_programs import NixCommands
 from ekaci_core.nix.records import read_record
 from ekaci_core.process.running import run
 
@@ -79,7 +80,7 @@ class SilentLogger:
 
 def plugin_context(environment: Mapping[str, str]) -> PluginContext:
     """Return a context with the real time and no log."""
-    return PluginContext(clock=RealClock(), log=SilentLogger(), environment=environment)
+    return PluginContext(clock=RealClock(), log=SilentLogger(), environment=environment, nix=NixCommands(environment))
 
 
 @attrs.frozen
@@ -106,14 +107,20 @@ class Workshop:
 
     async def derivation(self, script: str, **attributes: object) -> Sample:
         """Instantiate a derivation that nobody has built before, and which runs ``script``."""
+        return await self._instantiate(script, attributes, "{ }")
+
+    async def dependent(self, needed: Sample, script: str, **attributes: object) -> Sample:
+        """Do as `derivation`; ``$input`` is the output of another sample."""
+        return await self._instantiate(script, attributes, f"{{ input = (import {needed.record.path}).out; }}")
+
+    async def _instantiate(self, script: str, attributes: Mapping[str, object], more: str) -> Sample:
         mark = uuid.uuid4().hex
         given: dict[str, object] = {"name": f"sample-{mark[:8]}", "builder": "/bin/sh", **attributes}
         given["args"] = ["-c", f": {mark}; {script}"]
         file = self._folder / f"{mark}.json"
         file.write_text(json.dumps(given))
-        expression = (
-            f"derivation ({{ system = builtins.currentSystem; }} // builtins.fromJSON (builtins.readFile {file}))"
-        )
+        read = f"builtins.fromJSON (builtins.readFile {file})"
+        expression = f"derivation ({{ system = builtins.currentSystem; }} // {read} // {more})"
         done = await run(["nix-instantiate", "--expr", expression], env=self._environment)
         assert done.status == 0, done.stderr
         path = done.text.split()[0].partition("!")[0]
@@ -161,6 +168,11 @@ class Workshop:
         return self.log.read_text(errors="replace")
 
 
+async def attempt(builder: Builder, request: BuildRequest) -> BuildOutcome:
+    """Bring to the builder what it needs and build, as the scheduler does."""
+    return await builder.prepare(request) or await builder.build(request)
+
+
 def _fault_of_machine(outcome: BuildOutcome) -> bool:
     return isinstance(outcome, BuildInterrupted) and outcome.infrastructure and bool(outcome.reason)
 
@@ -192,13 +204,13 @@ class BuilderConformance:
 
     async def test_success_makes_the_output_valid(self, builder: Builder, workshop: Workshop) -> None:
         sample = await workshop.derivation("echo to-stdout; echo to-stderr >&2; echo made > $out")
-        assert await builder.build(workshop.request(sample)) == Built()
+        assert await attempt(builder, workshop.request(sample)) == Built()
         assert await workshop.is_valid(sample.output.path)
         assert workshop.log_text().splitlines() == ["to-stdout", "to-stderr"]
 
     async def test_failure_tells_the_exit_code(self, builder: Builder, workshop: Workshop) -> None:
         sample = await workshop.derivation("echo the cause; exit 3")
-        outcome = await builder.build(workshop.request(sample))
+        outcome = await attempt(builder, workshop.request(sample))
         assert isinstance(outcome, BuildFailed)
         assert (outcome.exit_status, outcome.final) == (3, False)
         assert "exit code 3" in outcome.reason
@@ -207,16 +219,16 @@ class BuilderConformance:
 
     async def test_a_builder_that_does_not_exist_is_a_failure(self, builder: Builder, workshop: Workshop) -> None:
         sample = await workshop.derivation("exit 0", builder="/no/such/builder")
-        assert isinstance(await builder.build(workshop.request(sample)), BuildFailed)
+        assert isinstance(await attempt(builder, workshop.request(sample)), BuildFailed)
 
     async def test_a_missing_output_is_a_failure(self, builder: Builder, workshop: Workshop) -> None:
         sample = await workshop.derivation("exit 0")
-        assert isinstance(await builder.build(workshop.request(sample)), BuildFailed)
+        assert isinstance(await attempt(builder, workshop.request(sample)), BuildFailed)
 
     async def test_every_line_reaches_the_log(self, builder: Builder, workshop: Workshop) -> None:
         script = r"printf 'bad \377 byte\n\033[31mred\033[0m\n@nix garbage\n\nlast without newline'; echo > $out"
         sample = await workshop.derivation(script)
-        assert await builder.build(workshop.request(sample)) == Built()
+        assert await attempt(builder, workshop.request(sample)) == Built()
         lines = workshop.log_text().splitlines()
         assert "bad � byte" in lines
         assert "\x1b[31mred\x1b[0m" in lines
@@ -225,7 +237,7 @@ class BuilderConformance:
 
     async def test_a_very_long_line_is_cut_and_loses_nothing_else(self, builder: Builder, workshop: Workshop) -> None:
         sample = await workshop.derivation(f"echo before; {_LONG_LINE}; echo after; echo > $out")
-        assert await builder.build(workshop.request(sample)) == Built()
+        assert await attempt(builder, workshop.request(sample)) == Built()
         lines = workshop.log_text().splitlines()
         assert (lines[0], lines[-1]) == ("before", "after")
         assert any(line.startswith("aaaaaaaa") for line in lines)
@@ -233,7 +245,7 @@ class BuilderConformance:
 
     async def test_a_very_long_line_does_not_hide_the_cause(self, builder: Builder, workshop: Workshop) -> None:
         sample = await workshop.derivation(f"echo No space left on device; {_LONG_LINE}; exit 3")
-        outcome = await builder.build(workshop.request(sample))
+        outcome = await attempt(builder, workshop.request(sample))
         assert isinstance(outcome, BuildFailed)
         assert outcome.exit_status == 3
 
@@ -241,19 +253,19 @@ class BuilderConformance:
         phases: list[str] = []
         told = [f'echo \'@nix {{"action":"setPhase","phase":"{phase}"}}\' >&2' for phase in ("unpack", "build")]
         sample = await workshop.derivation("; ".join([*told, "echo > $out"]))
-        assert await builder.build(workshop.request(sample, on_phase=phases.append)) == Built()
+        assert await attempt(builder, workshop.request(sample, on_phase=phases.append)) == Built()
         assert phases == ["unpack", "build"]
 
     async def test_outputs_get_gc_roots(self, builder: Builder, workshop: Workshop) -> None:
         sample = await workshop.derivation("echo > $out; echo > $dev", outputs=["out", "dev"])
-        assert await builder.build(workshop.request(sample, gc_root=workshop.gc_root)) == Built()
+        assert await attempt(builder, workshop.request(sample, gc_root=workshop.gc_root)) == Built()
         paths = {output.name: output.path for output in sample.record.outputs}
         assert str(workshop.gc_root.readlink()) == paths["out"]
         assert str(workshop.gc_root.with_name("result-dev").readlink()) == paths["dev"]
 
     async def test_silence_ends_the_attempt(self, builder: Builder, workshop: Workshop) -> None:
         sample = await workshop.derivation(f"echo begun; {_BUSY}")
-        outcome = await builder.build(workshop.request(sample, no_output_timeout_seconds=1))
+        outcome = await attempt(builder, workshop.request(sample, no_output_timeout_seconds=1))
         assert isinstance(outcome, BuildInterrupted)
         assert (outcome.kind, outcome.infrastructure) == (BuildState.TIMEOUT, False)
         assert "begun" in workshop.log_text()
@@ -262,7 +274,7 @@ class BuilderConformance:
     async def test_a_talkative_build_ends_in_time_too(self, builder: Builder, workshop: Workshop) -> None:
         talk = "i=0; while :; do i=$((i+1)); [ $((i % 10000)) = 0 ] && echo tick; done"
         sample = await workshop.derivation(talk)
-        outcome = await builder.build(workshop.request(sample, max_duration_seconds=1.5))
+        outcome = await attempt(builder, workshop.request(sample, max_duration_seconds=1.5))
         assert isinstance(outcome, BuildInterrupted)
         assert outcome.kind is BuildState.TIMEOUT
         await workshop.until_gone(sample.mark)
@@ -270,7 +282,7 @@ class BuilderConformance:
     async def test_cancellation_leaves_no_process(self, builder: Builder, workshop: Workshop) -> None:
         sample = await workshop.derivation(f"({_BUSY}) & {_BUSY}")
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(builder.build, workshop.request(sample))
+            tasks.start_soon(attempt, builder, workshop.request(sample))
             await workshop.until_started(sample.mark)
             tasks.cancel_scope.cancel()
         await workshop.until_gone(sample.mark)
@@ -279,7 +291,7 @@ class BuilderConformance:
     async def test_cancellation_ends_one_that_writes_without_end(self, builder: Builder, workshop: Workshop) -> None:
         sample = await workshop.derivation("while :; do echo a line of some length; done")
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(builder.build, workshop.request(sample))
+            tasks.start_soon(attempt, builder, workshop.request(sample))
             await workshop.until_started(sample.mark)
             await anyio.sleep(0.5)  # all pipes are full
             stopped_at = anyio.current_time()
@@ -290,7 +302,7 @@ class BuilderConformance:
     async def test_a_deadline_ends_one_that_writes_without_end(self, builder: Builder, workshop: Workshop) -> None:
         sample = await workshop.derivation("while :; do echo a line of some length; done")
         began_at = anyio.current_time()
-        outcome = await builder.build(workshop.request(sample, max_duration_seconds=1))
+        outcome = await attempt(builder, workshop.request(sample, max_duration_seconds=1))
         assert isinstance(outcome, BuildInterrupted)
         assert outcome.kind is BuildState.TIMEOUT
         assert anyio.current_time() - began_at < _STOPPED_SECONDS
@@ -299,17 +311,17 @@ class BuilderConformance:
     async def test_it_can_be_built_after_a_cancellation(self, builder: Builder, workshop: Workshop) -> None:
         sample = await workshop.derivation(f"echo begun; {_BUSY}")
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(builder.build, workshop.request(sample))
+            tasks.start_soon(attempt, builder, workshop.request(sample))
             await workshop.until_started(sample.mark)
             tasks.cancel_scope.cancel()
         again = workshop.request(sample, log=workshop.log.with_name("again.log"), no_output_timeout_seconds=1)
-        await builder.build(again)
+        await attempt(builder, again)
         assert "begun" in again.log.read_text(), "no lock of the cancelled attempt is in the way"
 
     async def test_a_wrong_hash_is_final_and_names_both(self, builder: Builder, workshop: Workshop) -> None:
         fixed = {"outputHash": _WRONG_HASH, "outputHashAlgo": "sha256", "outputHashMode": "flat"}
         sample = await workshop.derivation("echo something else > $out", **fixed)
-        outcome = await builder.build(workshop.request(sample))
+        outcome = await attempt(builder, workshop.request(sample))
         assert isinstance(outcome, BuildFailed)
         assert outcome.final
         assert _WRONG_HASH in outcome.reason
@@ -318,35 +330,56 @@ class BuilderConformance:
     async def test_a_vanished_derivation_is_no_failure(self, builder: Builder, workshop: Workshop) -> None:
         sample = await workshop.derivation("echo > $out")
         await workshop.delete(sample.record.path)
-        outcome = await builder.build(workshop.request(sample))
+        outcome = await attempt(builder, workshop.request(sample))
         assert _fault_of_machine(outcome), outcome
 
     async def test_a_platform_that_it_has_not_is_no_failure(self, builder: Builder, workshop: Workshop) -> None:
         sample = await workshop.derivation("echo > $out", system="pdp11-unix")
         assert sample.record.system not in builder.systems
-        assert _fault_of_machine(await builder.build(workshop.request(sample)))
+        assert _fault_of_machine(await attempt(builder, workshop.request(sample)))
 
     async def test_a_build_cannot_blame_the_machine(self, builder: Builder, workshop: Workshop) -> None:
         sample = await workshop.derivation(f"echo '{_FORGED}' >&2; echo No space left on device; exit 1")
-        assert isinstance(await builder.build(workshop.request(sample)), BuildFailed)
+        assert isinstance(await attempt(builder, workshop.request(sample)), BuildFailed)
 
     async def test_building_again_is_fine(self, builder: Builder, workshop: Workshop) -> None:
         sample = await workshop.derivation("echo > $out")
-        assert await builder.build(workshop.request(sample)) == Built()
-        assert await builder.build(workshop.request(sample)) == Built()
+        assert await attempt(builder, workshop.request(sample)) == Built()
+        assert await attempt(builder, workshop.request(sample)) == Built()
+
+    async def test_an_input_that_was_built_is_brought_there(self, builder: Builder, workshop: Workshop) -> None:
+        needed = await workshop.derivation("echo made before > $out")
+        assert await attempt(builder, workshop.request(needed)) == Built()
+        sample = await workshop.dependent(needed, "read line < $input; echo $line; echo > $out")
+        request = workshop.request(sample)
+        assert await builder.prepare(request) is None
+        assert await builder.prepare(request) is None, "what is there is there"
+        assert needed.output.path is not None
+        assert builder.present([needed.output.path]) == 1
+        assert not await workshop.is_valid(sample.output.path), "preparing builds nothing"
+        assert await builder.build(request) == Built()
+        assert workshop.log_text().splitlines() == ["made before"]
+
+    async def test_cancelled_preparing_is_no_obstacle(self, builder: Builder, workshop: Workshop) -> None:
+        sample = await workshop.derivation("echo > $out")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(builder.prepare, workshop.request(sample))
+            await anyio.sleep(0.02)
+            tasks.cancel_scope.cancel()
+        assert await attempt(builder, workshop.request(sample)) == Built()
 
     async def test_two_at_once_do_not_disturb_each_other(self, builder: Builder, workshop: Workshop) -> None:
         good = await workshop.derivation("echo good; echo > $out")
         bad = await workshop.derivation("echo bad; exit 1")
         outcomes: dict[str, BuildOutcome] = {}
 
-        async def attempt(name: str, sample: Sample) -> None:
+        async def make(name: str, sample: Sample) -> None:
             log = workshop.log.with_name(f"{name}.log")
-            outcomes[name] = await builder.build(workshop.request(sample, log=log))
+            outcomes[name] = await attempt(builder, workshop.request(sample, log=log))
 
         async with anyio.create_task_group() as tasks:
             for name, sample in (("good", good), ("bad", bad), ("same", good)):
-                tasks.start_soon(attempt, name, sample)
+                tasks.start_soon(make, name, sample)
         assert (outcomes["good"], outcomes["same"]) == (Built(), Built())
         assert isinstance(outcomes["bad"], BuildFailed)
         assert "good" not in workshop.log.with_name("bad.log").read_text()

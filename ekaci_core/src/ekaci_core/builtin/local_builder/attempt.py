@@ -26,8 +26,11 @@ _KEPT_PLAIN: Final = 10
 class Attempt:
     """Collects records. Sans-IO: `take` returns what is to be written."""
 
-    def __init__(self, drv: DrvPath, on_phase: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, drv: DrvPath, on_phase: Callable[[str], None] | None = None, *, relayed_errors: bool = False
+    ) -> None:
         self.began = False
+        self._relayed_errors = relayed_errors
         self._drv = drv
         self._on_phase = on_phase
         self._errors: list[str] = []
@@ -63,7 +66,8 @@ class Attempt:
                 self._waiting.discard(record.activity)
                 self._others.pop(record.activity, None)
             case Message():
-                if record.is_error and len(self._errors) < _KEPT_ERRORS:
+                relayed = self._relayed_errors and record.level == 0
+                if (record.is_error or relayed) and len(self._errors) < _KEPT_ERRORS:
                     self._errors.append(record.text)
                 if record.level <= _LOGGED_LEVEL:
                     return _encoded(f"{'error: ' if record.is_error else ''}{record.text}\n")

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-import errno
-import math
 from collections.abc import Mapping
-from typing import Final
 
-import anyio
 import attrs
 
-from ekaci_core.api import (
-    BuildInterrupted,
-    BuildOutcome,
-    BuildRequest,
-    BuildState,
-    InfrastructureFault,
-    InLocalStore,
-    System,
-)
-from ekaci_core.builtin.local_builder.attempt import Attempt
+from ekaci_core.api import BuildOutcome, BuildRequest, InLocalStore, System
 from ekaci_core.builtin.local_builder.command import build_command
-from ekaci_core.builtin.local_builder.memory import count_kills, speaks_of_memory
-from ekaci_core.builtin.local_builder.outcome import Evidence, classify
-from ekaci_core.builtin.local_builder.strays import end_strays
-from ekaci_core.logs import LOG_BYTES, BuildLog, tail
-from ekaci_core.nix.internal_json import parse_line
-from ekaci_core.process.running import Child, running
-
-# Nix ends its builder at once, but then deletes what may be gigabytes of a half-finished build.
-_GRACE_SECONDS: Final = 30.0
-_LINES_ABOUT_MEMORY: Final = 50
+from ekaci_core.builtin.local_builder.realising import Realising
+from ekaci_core.logs import LOG_BYTES
 
 
 @attrs.frozen
@@ -46,63 +25,5 @@ class LocalBuilder(InLocalStore):
 
     async def build(self, request: BuildRequest) -> BuildOutcome:
         """Make one attempt."""
-        try:
-            if request.gc_root is not None:
-                request.gc_root.parent.mkdir(parents=True, exist_ok=True)
-            with BuildLog(request.log, limit=self.log_bytes) as log:
-                ending = await self._attempt(request, log)
-        except InfrastructureFault as fault:
-            return BuildInterrupted(BuildState.PROCESS_DEATH, str(fault), infrastructure=True)
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            what = "no space left for the build's log" if full else f"cannot write the build's log: {error.strerror}"
-            return BuildInterrupted(BuildState.PROCESS_DEATH, f"{what}: {request.log}", infrastructure=True)
-        if isinstance(ending, BuildInterrupted):
-            return ending
-        if ending.memory_ran_out:  # the log is whole only once it is closed
-            about = speaks_of_memory(tail(request.log, _LINES_ABOUT_MEMORY))
-            ending = attrs.evolve(ending, speaks_of_memory=about)
-        return classify(ending)
-
-    async def _attempt(self, request: BuildRequest, log: BuildLog) -> Evidence | BuildInterrupted:
-        attempt = Attempt(request.derivation.path, request.on_phase)
-        kills = count_kills()
-        async with running(
-            build_command(request),
-            env=self.environment,
-            stderr="pipe",
-            grace_seconds=_GRACE_SECONDS,
-        ) as child:
-            with anyio.move_on_after(request.max_duration_seconds) as whole:
-                silent = await _follow(child, attempt, log, request.no_output_timeout_seconds)
-                if silent:
-                    return _timeout(log, f"no output for {request.no_output_timeout_seconds:g} seconds")
-                status = await child.wait()
-            if whole.cancelled_caught:
-                return _timeout(log, f"not finished after {request.max_duration_seconds:g} seconds")
-        if status < 0:
-            await end_strays(request.derivation.outputs)
-        return Evidence(
-            status=status,
-            errors=attempt.errors,
-            began=attempt.began,
-            memory_ran_out=count_kills() > kills,
-        )
-
-
-async def _follow(child: Child, attempt: Attempt, log: BuildLog, silence_seconds: float) -> bool:
-    """Write the log until it ends; True where it was silent for too long."""
-    assert child.stderr is not None  # noqa: S101 - asked for as a pipe
-    with anyio.CancelScope() as silence:
-        silence.deadline = anyio.current_time() + silence_seconds
-        async for batch in child.stderr.batches():
-            if added := attempt.take(map(parse_line, batch)):
-                log.write(added)
-            # Who waits for a lock is silent without being stuck: the other build has timeouts of its own.
-            silence.deadline = math.inf if attempt.is_waiting else anyio.current_time() + silence_seconds
-    return silence.cancelled_caught
-
-
-def _timeout(log: BuildLog, reason: str) -> BuildInterrupted:
-    log.write(f"[stopped: {reason}]\n".encode())
-    return BuildInterrupted(BuildState.TIMEOUT, reason)
+        realising = Realising(request, build_command(request), self.environment, log_bytes=self.log_bytes)
+        return (await realising.run()).outcome

@@ -46,7 +46,7 @@ def classify(evidence: Evidence) -> BuildOutcome:
         return _nix_died(evidence)
     text = "\n".join(without_log(error) for error in evidence.errors)
     for pattern, outcome in _MACHINE:
-        if pattern.search(_without_names(text)):
+        if pattern.search(without_names(text)):
             return outcome
     for pattern, conclude in _BUILD:
         if found := pattern.search(text):
@@ -59,8 +59,8 @@ def without_log(error: str) -> str:
     return re.split(r";?\n[^\S\n]*(?:last|Last) \d+ log lines:", error, maxsplit=1)[0]
 
 
-def _without_names(text: str) -> str:
-    # A derivation chooses its name and those of its files; they must not look like a full disk.
+def without_names(text: str) -> str:
+    """Empty the quoted names: a derivation chooses its own and those of its files, and they must decide nothing."""
     return re.sub(r"'[^'\n]*'", "''", text)
 
 

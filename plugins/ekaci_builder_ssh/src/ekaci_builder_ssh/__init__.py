@@ -1,0 +1,1 @@
+"""The builder type ``ssh``: other machines, by Nix's own remote building."""
