@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import assert_never
 
@@ -17,12 +18,24 @@ from ekaci_core.api import (
     Clock,
     InfrastructureFault,
     Logger,
+    TransientKind,
 )
 from ekaci_core.bus import Broadcast
-from ekaci_core.model.build import BuildEvent, BuildState, Failed, Interrupted, Started, Succeeded, advance
+from ekaci_core.model.build import (
+    Build,
+    BuildEvent,
+    BuildState,
+    Failed,
+    Interrupted,
+    SetBack,
+    Started,
+    Succeeded,
+    advance,
+)
 from ekaci_core.model.event import BuildFinished, BuildPhase, BuildStarted, ReviewEvent
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.registry.guard import Surprise, guarded
+from ekaci_core.scheduler.backoff import Backoff
 from ekaci_core.scheduler.build_graph import BuildGraph, Effects
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.scheduler.node import Node
@@ -51,10 +64,36 @@ class Giving:
 
 @attrs.frozen
 class Ended:
-    """What an attempt came to, recorded."""
+    """What an attempt came to, recorded.
+
+    ``pause`` is set where it is to be made again: the derivation may start after so many seconds, and is among what
+    ``effects`` has ready. Until then, or until the run ends, its fault is nobody's business.
+    """
 
     outcome: BuildOutcome
     effects: Effects
+    pause: float | None = None
+
+
+@attrs.frozen
+class Result:
+    """What an outcome means.
+
+    Attributes:
+        event: what happens to the derivation.
+        outcome: what the attempt came to.
+        reason: why, for people; empty where it succeeded.
+        exit_status: of the builder, where it had one.
+        kind: set where the reason may pass by itself.
+        pause: seconds until the attempt is made again, where it is.
+    """
+
+    event: BuildEvent
+    outcome: BuildState
+    reason: str = ""
+    exit_status: int | None = None
+    kind: TransientKind | None = None
+    pause: float | None = None
 
 
 @attrs.frozen
@@ -70,6 +109,7 @@ class Attempts:
     logs_dir: Path
     roots_dir: Path
     settings: SchedulerSettings
+    _setbacks: Counter[int] = attrs.field(factory=Counter, init=False)
 
     async def make(self, node: Node, offer: Offer, giving: Giving) -> Ended:
         """Build a derivation that may start and whose claim we hold.
@@ -87,7 +127,7 @@ class Attempts:
         begun = self.clock.monotonic()
         stopped = BuildInterrupted(BuildState.CANCELLED, "the run was stopped")
         outcome: BuildOutcome = stopped
-        effects = Effects()
+        effects, pause = Effects(), None
         try:
             with giving.scope:
                 outcome = await self._build(node, offer, log)
@@ -96,9 +136,9 @@ class Attempts:
         finally:
             patience = self.settings.farewell_seconds if outcome is stopped else None
             with anyio.move_on_after(patience, shield=True):
-                effects = await self._end(node, attempt, outcome)
+                effects, pause = await self._end(node, attempt, outcome)
                 self.events.send(BuildFinished(drv, node.build.state, self.clock.monotonic() - begun))
-        return Ended(outcome, effects)
+        return Ended(outcome, effects, pause)
 
     async def _build(self, node: Node, offer: Offer, log: Path) -> BuildOutcome:
         drv = node.build.drv
@@ -123,29 +163,48 @@ class Attempts:
         except InfrastructureFault as fault:
             return BuildInterrupted(BuildState.PROCESS_DEATH, str(fault), infrastructure=True)
 
-    async def _end(self, node: Node, attempt: AttemptId, outcome: BuildOutcome) -> Effects:
-        event, reason, status = result_of(outcome)
+    async def _end(self, node: Node, attempt: AttemptId, outcome: BuildOutcome) -> tuple[Effects, float | None]:
+        transient = isinstance(outcome, BuildInterrupted) and outcome.transient is not None
+        self._setbacks[node.key] += transient
+        result = result_of(node.build, outcome, self._setbacks[node.key], self.settings.backoff)
+        if result.pause is None:
+            del self._setbacks[node.key]
         await self.store.end_attempt(
             attempt,
             now=self.clock.now(),
-            exit_status=status,
-            outcome=advance(node.build, event).state,
-            reason=reason,
+            exit_status=result.exit_status,
+            outcome=result.outcome,
+            reason=result.reason,
+            kind=result.kind,
         )
-        effects = self.graph.apply(node, event, reason or "built")
+        effects = self.graph.apply(node, result.event, result.reason or "built")
         await self.ledger.record(effects.steps)
-        return effects
+        return effects, result.pause
 
 
-def result_of(outcome: BuildOutcome) -> tuple[BuildEvent, str, int | None]:
-    """Say what an outcome means for the derivation, why, and with which exit status."""
+def result_of(build: Build, outcome: BuildOutcome, setbacks: int, backoff: Backoff) -> Result:
+    """Say what an outcome means for a derivation that builds.
+
+    Args:
+        build: its state while it builds.
+        outcome: how the attempt ended.
+        setbacks: how many attempts in a row have ended for a reason that may pass, this one included.
+        backoff: when and how often they are made again.
+    """
     match outcome:
         case Built():
-            return Succeeded(), "", 0
+            return Result(Succeeded(), BuildState.SUCCESS, exit_status=0)
         case BuildFailed(reason=reason, exit_status=status, final=final):
-            return Failed(final=final), reason, status
-        case BuildInterrupted(kind=kind, reason=reason):
-            return Interrupted(kind), reason, None
+            failed = Failed(final=final)
+            return Result(failed, advance(build, failed).state, reason, status)
+        case BuildInterrupted(kind=kind, reason=reason, transient=None):
+            return Result(Interrupted(kind), kind, reason)
+        case BuildInterrupted(kind=kind, reason=reason, transient=transient):
+            pause = backoff.pause(setbacks)
+            if pause is not None:
+                return Result(SetBack(), kind, f"{reason}; again in {pause:g} s", None, transient, pause)
+            gave_up = f"{reason} (given up after {setbacks} attempts)" if setbacks > 1 else reason
+            return Result(Interrupted(kind), kind, gave_up, None, transient)
         case _:
             assert_never(outcome)
 

@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 
 from ekaci_core.model.ids import DrvPath
+from ekaci_core.scheduler.backoff import Backoff
 
 HEAD_PRIORITY: Final = 1
 """Of what the change itself needs."""
@@ -36,6 +37,7 @@ class SchedulerSettings:
         lease_seconds: how long a claim lasts without renewal; it is renewed three times as often.
         poll_seconds: how often to look whether what another process builds is done.
         farewell_seconds: how long a cancelled build may take to have its end recorded.
+        backoff: when a build is tried again whose attempt ended for a reason that may pass by itself.
     """
 
     keep_going: bool = True
@@ -45,3 +47,4 @@ class SchedulerSettings:
     lease_seconds: float = 60
     poll_seconds: float = 1
     farewell_seconds: float = 10
+    backoff: Backoff = Backoff()

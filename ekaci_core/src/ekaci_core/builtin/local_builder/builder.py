@@ -18,30 +18,35 @@ from ekaci_core.api import (
     InfrastructureFault,
     InLocalStore,
     System,
+    TransientKind,
 )
 from ekaci_core.builtin.local_builder.attempt import Attempt
 from ekaci_core.builtin.local_builder.command import build_command
-from ekaci_core.builtin.local_builder.memory import count_kills, speaks_of_memory
-from ekaci_core.builtin.local_builder.outcome import Evidence, classify
+from ekaci_core.builtin.local_builder.memory import Counter, find_counters, moved_since, read_counters
 from ekaci_core.builtin.local_builder.strays import end_strays
+from ekaci_core.nix.build_errors import Evidence, classify
 from ekaci_core.nix.internal_json import parse_line
 from ekaci_core.process.log_file import BuildLog, tail
 from ekaci_core.process.running import Child, running
 
 # Nix ends its builder at once, but then deletes what may be gigabytes of a half-finished build.
 _GRACE_SECONDS: Final = 30.0
-_LINES_ABOUT_MEMORY: Final = 50
+_LINES_OF_EVIDENCE: Final = 50
 
 
 @attrs.frozen
 class LocalBuilder(InLocalStore):
-    """Builds in the store of this machine, through its daemon or, as root, without."""
+    """Builds in the store of this machine, through its daemon or, as root, without.
+
+    ``counters`` count the out-of-memory kills that builds of this store can be among.
+    """
 
     name: str
     systems: frozenset[System]
     features: frozenset[str]
     slots: int
     environment: Mapping[str, str]
+    counters: tuple[Counter, ...] = attrs.field(factory=find_counters)
 
     async def build(self, request: BuildRequest) -> BuildOutcome:
         """Make one attempt."""
@@ -55,17 +60,19 @@ class LocalBuilder(InLocalStore):
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             what = "no space left for the build's log" if full else f"cannot write the build's log: {error.strerror}"
-            return BuildInterrupted(BuildState.PROCESS_DEATH, f"{what}: {request.log}", infrastructure=True)
+            passing = TransientKind.DISK if full else None
+            return BuildInterrupted(
+                BuildState.PROCESS_DEATH, f"{what}: {request.log}", infrastructure=True, transient=passing
+            )
         if isinstance(ending, BuildInterrupted):
             return ending
-        if ending.memory_ran_out:  # the log is whole only once it is closed
-            about = speaks_of_memory(tail(request.log, _LINES_ABOUT_MEMORY))
-            ending = attrs.evolve(ending, speaks_of_memory=about)
+        if ending.status > 0 and (ending.memory or ending.fixed_output):  # the log is whole only once it is closed
+            ending = attrs.evolve(ending, log_tail=tail(request.log, _LINES_OF_EVIDENCE))
         return classify(ending)
 
     async def _attempt(self, request: BuildRequest, log: BuildLog) -> Evidence | BuildInterrupted:
         attempt = Attempt(request.derivation.path, request.on_phase)
-        kills = count_kills()
+        kills = read_counters(self.counters)
         async with running(
             build_command(request),
             env=self.environment,
@@ -85,7 +92,8 @@ class LocalBuilder(InLocalStore):
             status=status,
             errors=attempt.errors,
             began=attempt.began,
-            memory_ran_out=count_kills() > kills,
+            fixed_output=any(output.is_fixed for output in request.derivation.outputs),
+            memory=moved_since(kills),
         )
 
 

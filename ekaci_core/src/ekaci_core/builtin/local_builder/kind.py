@@ -10,6 +10,7 @@ import attrs
 
 from ekaci_core.api import PluginContext, System
 from ekaci_core.builtin.local_builder.builder import LocalBuilder
+from ekaci_core.builtin.local_builder.memory import builds_in_daemon, find_counters
 from ekaci_core.model.errors import UsageFault
 from ekaci_core.nix.settings import NixSettings
 from ekaci_core.nix.versions import probe
@@ -58,4 +59,11 @@ def _builder(config: LocalBuilderConfig, settings: NixSettings, environment: Map
     slots = config.slots
     if slots is None:
         slots = settings.max_jobs if settings.max_jobs > _NIX_DEFAULT_JOBS else len(os.sched_getaffinity(0))
-    return LocalBuilder(name="local", systems=systems, features=features, slots=slots, environment=environment)
+    return LocalBuilder(
+        name="local",
+        systems=systems,
+        features=features,
+        slots=slots,
+        environment=environment,
+        counters=find_counters(daemon=builds_in_daemon(settings.store, environment)),
+    )
