@@ -58,6 +58,7 @@ class BuildRun:
     built: int = attrs.field(default=0, init=False)
     _queue: ReadyQueue = attrs.field(factory=ReadyQueue, init=False)
     _giving: dict[int, Giving] = attrs.field(factory=dict, init=False)
+    _pauses: dict[int, float] = attrs.field(factory=dict, init=False)
     _awaited: dict[int, Node] = attrs.field(factory=dict, init=False)
     _told: set[int] = attrs.field(factory=set, init=False)
     _planned: int = attrs.field(default=0, init=False)
@@ -182,6 +183,8 @@ class BuildRun:
             self._working -= 1
             self._done()
         # No await since the slot came free: the run does not look idle in between.
+        if (pause := self._pauses.pop(node.key, None)) is not None:
+            effects = self._later(node, pause, effects)
         self._react(effects)
 
     async def _with_claim(self, node: Node, at: int) -> Effects:
@@ -206,9 +209,27 @@ class BuildRun:
             del self._giving[node.key]
         if isinstance(ended.outcome, Built):
             self.built += 1
-        if isinstance(ended.outcome, BuildInterrupted) and ended.outcome.infrastructure:
+        if ended.pause is not None:
+            self._pauses[node.key] = ended.pause
+        elif isinstance(ended.outcome, BuildInterrupted) and ended.outcome.infrastructure:
             self.infrastructure.append(ended.outcome.reason)
         return ended.effects
+
+    def _later(self, node: Node, pause: float, effects: Effects) -> Effects:
+        """Hold back a derivation that may start again only after a pause; return what else there is to do."""
+        self._busy += 1
+        self._tasks.start_soon(self._after_pause, node, pause, name=f"pause before {node.build.drv.name}")
+        return attrs.evolve(effects, ready=[each for each in effects.ready if each is not node])
+
+    async def _after_pause(self, node: Node, pause: float) -> None:
+        try:
+            with anyio.move_on_after(pause):
+                await self._until(lambda: bool(self.infrastructure) or node.build.state not in RUNNABLE)
+        finally:
+            self._done()
+        # No await since: the run does not look idle in between.
+        if node.build.state in RUNNABLE:
+            self._react(Effects(ready=[node]))
 
     async def _catch_up(self, node: Node) -> Effects:
         """Take over what another worker did to a derivation since we looked, now that its claim is ours."""
