@@ -58,8 +58,8 @@ def test_mounts_of_both_versions() -> None:
         Mount(Path("/sys/fs/cgroup/memory"), "/", unified=False),
         Mount(Path("/sys/fs/cgroup/unified"), "/", unified=True),
     )
-    odd = r"35 31 0:32 /a\040b /mnt/c\040d rw - cgroup cgroup rw,memory" + "\nshort - \n - cgroup\n"
-    assert parse_mounts(odd) == (Mount(Path("/mnt/c d"), "/a b", unified=False),)
+    odd = r"35 31 0:32 /a\040b /run/c\040d rw - cgroup cgroup rw,memory" + "\nshort - \n - cgroup\n"
+    assert parse_mounts(odd) == (Mount(Path("/run/c d"), "/a b", unified=False),)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_this_machine_can_be_asked() -> None:
         ("daemon", {}, True),
         ("unix:///run/nix.socket", {}, True),
         ("local", {}, False),
-        ("/mnt", {}, False),
+        ("/elsewhere", {}, False),
         ("auto", {"NIX_STATE_DIR": "/"}, False),
         ("auto", {"NIX_STATE_DIR": "/no/such/directory"}, True),
     ],

@@ -37,10 +37,11 @@ from ekaci_core.store.contract import (
     UnknownDerivation,
 )
 from ekaci_core.testing.facts import LINUX, attribute, drv, evaluated, key, record
+from ekaci_core.testing.store_attempts import AttemptConformance
 from ekaci_core.testing.store_unfinished import UnfinishedConformance
 
 
-class StoreConformance(UnfinishedConformance):
+class StoreConformance(AttemptConformance, UnfinishedConformance):
     """What every store does."""
 
     # --- evaluations ---
