@@ -112,6 +112,13 @@ def test_a_builders_message_is_no_error() -> None:
     assert attempt.errors == ()
 
 
+def test_a_warning_of_nix_is_no_error() -> None:
+    attempt = Attempt(DRV)
+    away = "unable to download 'https://c/nix-cache-info': Couldn't connect to server (7)"
+    assert attempt.take([Message(1, away, is_error=True)]) == f"warning: {away}\n".encode()
+    assert attempt.errors == ()
+
+
 def test_without_messages_the_last_plain_lines_explain() -> None:
     attempt = Attempt(DRV)
     attempt.take(PlainLine(f"line {number}") for number in range(100))

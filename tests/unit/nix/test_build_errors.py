@@ -349,6 +349,34 @@ def test_a_wrong_hash_is_final_whatever_the_network_did() -> None:
     assert outcome == BuildFailed("hash mismatch: specified sha256-A, got sha256-B", final=True)
 
 
+@pytest.mark.parametrize(
+    "notice",
+    [
+        "error: SQLite database '/nix/var/nix/db/db.sqlite' is busy",
+        "error (ignored): error: unable to download 'https://c/a.narinfo': HTTP error 503",
+        "unable to download 'https://c/a.narinfo': Couldn't resolve host name (6)",
+        "unexpected end-of-file",
+    ],
+)
+def test_what_nix_got_over_decides_nothing(notice: str) -> None:
+    errors = (notice, "builder for 'x.drv' failed with exit code 3", "build of 'x.drv' failed")
+    outcome = classify(Evidence(status=100, errors=errors, began=True))
+    assert outcome == BuildFailed("builder failed with exit code 3", exit_status=3)
+
+
+def test_a_fault_of_the_machine_is_explained_by_what_came_before() -> None:
+    errors = ("ssh: connect to host b port 22: Connection timed out", "unexpected end-of-file")
+    outcome = classify(Evidence(status=1, errors=errors, remote=True))
+    assert isinstance(outcome, BuildInterrupted)
+    assert outcome.transient is TransientKind.SSH
+
+
+def test_an_input_that_fails_is_no_failure_of_what_needs_it() -> None:
+    errors = ("builder for 'input.drv' failed with exit code 1", "1 dependencies of derivation 'x.drv' failed to build")
+    outcome = classify(Evidence(status=100, errors=errors))
+    assert outcome == machine("an input had gone from the store, and making it again failed")
+
+
 KILLED = "builder for 'x.drv' failed due to signal 9 (Killed)"
 EXITED = "builder for 'x.drv' failed with exit code 2"
 SHELL = "builder for 'x.drv' failed with exit code 137"

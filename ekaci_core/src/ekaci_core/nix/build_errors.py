@@ -47,20 +47,30 @@ class Evidence:
 
 
 def classify(evidence: Evidence) -> BuildOutcome:
-    """Decide. Nothing that Nix says of the machine counts as a failure of the build, and the reverse."""
+    """Decide. Nothing that Nix says of the machine counts as a failure of the build, and the reverse.
+
+    The last message that means anything is the one that ended the attempt: Nix says "error" also of what it got over,
+    a database that was busy for a moment, say. Where that is a fault of the machine, those before it may say more.
+    """
     if evidence.status == 0:
         return Built()
     if evidence.status < 0:
         return _nix_died(evidence)
-    text = "\n".join(without_log(error) for error in evidence.errors)
-    nameless = _without_names(text)
-    for row in MACHINE:
-        if row.remote in (None, evidence.remote) and row.pattern.search(nameless):
-            return row.outcome
-    for pattern, conclude in _BUILD:
-        if found := pattern.search(text):
-            return conclude(found, evidence)
+    errors = [without_log(error) for error in evidence.errors]
+    text = "\n".join(errors)
+    for error in reversed(errors):
+        if _of_machine(error, evidence):
+            return _of_machine(text, evidence) or _unknown(text, evidence)
+        for pattern, conclude in _BUILD:
+            if found := pattern.search(error):
+                return conclude(found, evidence)
     return _unknown(text, evidence)
+
+
+def _of_machine(text: str, evidence: Evidence) -> BuildInterrupted | None:
+    nameless = _without_names(text)
+    rows = (row for row in MACHINE if row.remote in (None, evidence.remote))
+    return next((row.outcome for row in rows if row.pattern.search(nameless)), None)
 
 
 def without_log(error: str) -> str:
@@ -162,7 +172,7 @@ MACHINE: Final[tuple[Row, ...]] = (
         remote=False,
     ),
     _row(
-        r"database is (?:locked|busy)|SQLite database '' is busy",
+        r"database is locked",
         "the database of the Nix store was in use for too long",
         TransientKind.DAEMON,
     ),

@@ -63,10 +63,13 @@ class Attempt:
                 self._waiting.discard(record.activity)
                 self._others.pop(record.activity, None)
             case Message():
-                if record.is_error and len(self._errors) < _KEPT_ERRORS:
+                # Nix has the same form for what it only warns of, such as a substituter that does not answer.
+                fatal = record.is_error and record.level == 0
+                if fatal and len(self._errors) < _KEPT_ERRORS:
                     self._errors.append(record.text)
                 if record.level <= _LOGGED_LEVEL:
-                    return _encoded(f"{'error: ' if record.is_error else ''}{record.text}\n")
+                    said = ("error: " if fatal else "warning: ") if record.is_error else ""
+                    return _encoded(f"{said}{record.text}\n")
             case PlainLine():
                 self._plain = [*self._plain, record.text][-_KEPT_PLAIN:]
                 return _encoded(f"{record.text}\n")
