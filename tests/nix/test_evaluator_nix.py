@@ -9,9 +9,10 @@ import pytest
 
 from ekaci_core.api import EvaluationRequest, EvaluatorType, EvaluatorUnavailable
 from ekaci_core.builtin.evaluators import NixConfig, NixType
-from ekaci_core.model.evaluation import EvaluatedAttribute
+from ekaci_core.model.evaluation import EvaluatedAttribute, UnchangedAttribute
 from ekaci_core.model.ids import AttrPath
 from ekaci_core.testing.builders import plugin_context
+from ekaci_core.testing.evaluator_earlier import UNCHANGED, fingerprints, two_trees
 from ekaci_core.testing.evaluator_laboratory import Laboratory
 from ekaci_core.testing.evaluators import EvaluatorConformance
 
@@ -36,6 +37,16 @@ class TestNix(EvaluatorConformance):
         )
         assert {attr for attr, item in items.items() if isinstance(item, EvaluatedAttribute)} == {"good", "set.good"}
         assert not items.keys() & known
+
+    async def test_what_is_as_before_is_reported_so(self, lab: Laboratory) -> None:
+        first, second = two_trees(lab)
+        made = fingerprints(await lab.evaluate(root=first))
+        found = await lab.evaluate(root=second, earlier=made, workers=2)
+        assert {attr for attr, item in found.items() if isinstance(item, UnchangedAttribute)} == UNCHANGED
+        again = await lab.evaluate(root=first, earlier=made)
+        assert {attr for attr, item in again.items() if isinstance(item, UnchangedAttribute)} == made.keys()
+        whole = {attr for attr, item in again.items() if isinstance(item, EvaluatedAttribute)}
+        assert whole == {"named"}, "metadata that names the checkout itself is never compared"
 
 
 async def opened(environment: Mapping[str, str]) -> str:

@@ -17,7 +17,7 @@ CREATE TABLE attribute (
   name TEXT NOT NULL,
   system TEXT NOT NULL,
   pname TEXT,
-  version TEXT,
+  version TEXT, fingerprint BLOB,
   PRIMARY KEY (evaluation, attr)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE build (

@@ -98,16 +98,15 @@ async def test_a_known_evaluation_is_not_made_again(desk: Desk, files: Derivatio
     assert not (await desk.evaluate(evaluator, key("other"))).cached
 
 
-async def test_only_evaluating_waits_for_its_turn(desk: Desk, files: DerivationFiles) -> None:
-    await desk.evaluate(ScriptedEvaluator([[files.attribute("a")]]))
-    turn = anyio.Semaphore(1)
-    async with desk.service(ScriptedEvaluator([[NullAttribute(AttrPath("n"))]])) as service:
-        async with turn:
-            assert (await service.evaluate(key(), ReviewSide.BASE, request, turn=turn)).cached
-            with anyio.move_on_after(0.05) as waited:
-                await service.evaluate(key("other"), ReviewSide.HEAD, request, turn=turn)
-            assert waited.cancelled_caught
-        assert not (await service.evaluate(key("other"), ReviewSide.HEAD, request, turn=turn)).cached
+async def test_what_is_looked_up_is_held_and_never_made(desk: Desk, files: DerivationFiles) -> None:
+    made = await desk.evaluate(ScriptedEvaluator([[files.attribute("a")]]))
+    evaluator = ScriptedEvaluator([])
+    async with desk.service(evaluator) as service:
+        assert (await service.look_up(key("other"), ReviewSide.BASE)).record is None
+        assert (await service.look_up(key(), ReviewSide.BASE)).record == made.record
+        await desk.evaluate(ScriptedEvaluator([[files.attribute("b")]]), key("next"), keep=0)
+        assert (await desk.store.contents(made.record.id)).attributes
+    assert evaluator.requests == []
 
 
 async def test_it_is_made_anew_where_that_is_wanted(desk: Desk, files: DerivationFiles) -> None:
@@ -197,7 +196,7 @@ async def test_a_derivation_that_vanishes_meanwhile_is_named(desk: Desk, files: 
 class FullStore(SqliteStore):
     """A store on a disk without space."""
 
-    async def add_evaluated(self, *_: object) -> None:
+    async def add_evaluated(self, *_: object, **__: object) -> None:
         raise InfrastructureFault("no space is left for the database", where="here", do="Make room.")
 
     async def drop_evaluations(self, *_: object) -> None:

@@ -56,7 +56,15 @@ def test_a_command_reports_and_ends() -> None:
         "error: syntax error, unexpected ')'",
         said(dialogue, "step 1"),
     )
-    assert events == [Record(1, [0, "skip"]), Record(1, [1, "null"]), Done(1, "")]
+    assert events == [Record(1, '0,"skip"]'), Record(1, '1,"null"]'), Done(1, "")]
+
+
+def test_what_was_reported_is_decoded_when_it_is_looked_at() -> None:
+    dialogue = ReplDialogue()
+    [record] = answers(dialogue, said(dialogue, '[12,0,"meta",{"description":"a, \\"b\\", [c]"}]'))
+    assert isinstance(record, Record)
+    assert record.text == '0,"meta",{"description":"a, \\"b\\", [c]"}]'
+    assert record.content == [0, "meta", {"description": 'a, "b", [c]'}]
 
 
 def test_the_error_belongs_to_the_command_and_the_parenthesis_to_nobody() -> None:
@@ -73,7 +81,7 @@ def test_the_error_belongs_to_the_command_and_the_parenthesis_to_nobody() -> Non
         said(dialogue, "step 1"),
         said(dialogue, "done 2"),
     )
-    assert events == [Record(1, [0, "skip"]), Done(1, "error: no\n\n       at here"), Done(2, "")]
+    assert events == [Record(1, '0,"skip"]'), Done(1, "error: no\n\n       at here"), Done(2, "")]
 
 
 def test_a_command_that_swallowed_the_next_line_is_stuck() -> None:
@@ -87,7 +95,7 @@ def test_a_command_that_swallowed_the_next_line_is_stuck() -> None:
         said(dialogue, "done 4"),
         said(dialogue, "step 4"),
     )
-    assert events == [Record(3, [0, "skip"]), Record(3, [0, "skip"]), Stuck(3), Done(4, "")]
+    assert events == [Record(3, '0,"skip"]'), Record(3, '0,"skip"]'), Stuck(3), Done(4, "")]
 
 
 def test_marks_differ_so_that_nobody_can_imitate_them() -> None:

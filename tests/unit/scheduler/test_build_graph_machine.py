@@ -23,6 +23,7 @@ from ekaci_core.model.build import (
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.scheduler.build_graph import BuildGraph, Effects
 from ekaci_core.scheduler.node import FAILED, RUNNABLE, UNWANTED, Node
+from ekaci_core.scheduler.placement import Lane
 from ekaci_core.scheduler.recovery import after_death, resumed
 from ekaci_core.store.contract import Attempt, AttemptId
 from ekaci_core.testing.builds import drv_path
@@ -96,7 +97,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             if build.drv in self.stored and (step := resumed(build, rebuild_failed=rebuild_failed)):
                 build, causes[key] = step.build, step.cause
             inputs = tuple(each for each in self.dag[key] if each in keys or each in self.graph)
-            lane = () if key in self.homeless else (0,)
+            lane = Lane(() if key in self.homeless else (0,))
             nodes.append(Node(key=key, build=build, lane=lane, inputs=inputs, obstacle="no builder"))
         self.record(self.graph.add(nodes, self.stored, causes))
 

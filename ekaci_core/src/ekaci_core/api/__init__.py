@@ -23,6 +23,7 @@ from ekaci_core.model.evaluation import (
     EvaluatedItem,
     FaultKind,
     NullAttribute,
+    UnchangedAttribute,
 )
 from ekaci_core.model.ids import AttrPath, DrvPath, StorePath, System
 
@@ -63,5 +64,6 @@ __all__ = [
     "StorePath",
     "System",
     "TransientKind",
+    "UnchangedAttribute",
     "UsageFault",
 ]

@@ -22,7 +22,7 @@ class BuildRequest:
 
     Attributes:
         derivation: what to build; every input is valid or substitutable in the builder's store.
-        log: the file that receives the build's output; its directory exists.
+        log: the file that receives the build's output; who writes it makes its directory.
         gc_root: where to register the outputs, as ``nix-store --add-root`` does: ``out`` has this name, others get
             ``-<output>`` behind it. None registers none.
         no_output_timeout_seconds: end the attempt after so long without a line.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,6 +38,10 @@ class EvaluationRequest:
         nix_path: entries for ``NIX_PATH``; empty unsets it.
         known: attributes whose results the caller has: they need not be evaluated and yielded, but may be.
         alone: whether no other evaluation shares the processors; no more than a hint.
+        earlier: fingerprints of an earlier evaluation, by an evaluator of the same identity and with the same options,
+            of another tree perhaps. An attribute that has the same fingerprint now may be yielded as
+            `UnchangedAttribute`, which spares decoding and storing it; its derivation needs a gc root all the same. An
+            evaluator that makes no fingerprints need not look at this.
     """
 
     root: Path
@@ -53,6 +57,7 @@ class EvaluationRequest:
     nix_path: tuple[str, ...] = ()
     known: frozenset[AttrPath] = frozenset()
     alone: bool = True
+    earlier: Mapping[AttrPath, bytes] = attrs.field(factory=dict, repr=False)
 
 
 class Evaluator(Protocol):

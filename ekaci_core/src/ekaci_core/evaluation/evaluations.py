@@ -1,9 +1,8 @@
-"""Evaluate one job on one checkout, unless the result is known."""
+"""Look up the evaluation of one job on one checkout, or make it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -42,6 +41,14 @@ class Evaluated:
 
     record: EvaluationRecord
     cached: bool
+    notes: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Lookup:
+    """What was found, held from then on, or None; ``notes`` say why what was known is of no use any more."""
+
+    record: EvaluationRecord | None
     notes: tuple[str, ...] = ()
 
 
@@ -95,15 +102,38 @@ class Evaluations:
             self._leases.pop().release()
 
     async def evaluate(
+        self, key: EvaluationKey, side: ReviewSide, request: RequestFactory, *, anew: bool = False
+    ) -> Evaluated:
+        """Return the evaluation of this key, looked up, or else made; ``anew``: made whatever is known."""
+        found = Lookup(None) if anew else await self.look_up(key, side)
+        if found.record is not None:
+            return Evaluated(found.record, cached=True, notes=found.notes)
+        made = await self.make(key, side, request, anew=anew)
+        return attrs.evolve(made, notes=(*found.notes, *made.notes))
+
+    async def look_up(self, key: EvaluationKey, side: ReviewSide) -> Lookup:
+        """Find the evaluation of this key in the store, and hold it, if it is there and its derivations still are.
+
+        Raises:
+            InfrastructureFault: the store or the directory of gc roots fails.
+        """
+        began = self._clock.monotonic()
+        found = await self._known(key)
+        if found.record is not None:
+            self._events.send(EvaluationStarted(side, key.job))
+            self._events.send(EvaluationFinished(side, key.job, cached=True, seconds=self._clock.monotonic() - began))
+        return found
+
+    async def make(
         self,
         key: EvaluationKey,
         side: ReviewSide,
         request: RequestFactory,
         *,
         anew: bool = False,
-        turn: AbstractAsyncContextManager[object] | None = None,
+        earlier: EvaluationRecord | None = None,
     ) -> Evaluated:
-        """Return the evaluation of this key, from the store if it is there and its derivations still are.
+        """Evaluate, into the store.
 
         Two processes may both evaluate the same key; the results are the same. One that was interrupted is continued
         with the attributes that it has.
@@ -111,26 +141,19 @@ class Evaluations:
         Args:
             key: what decides the result.
             side: for events.
-            request: makes the request, if it has to be evaluated.
-            anew: evaluate whatever is known; the result is what is known from then on.
-            turn: held while it is evaluated, not while it is looked up.
+            request: makes the request.
+            anew: continue nothing; the result is what is known from then on.
+            earlier: an evaluation that is held here. What is reported as it was there is not stored again, if the two
+                can be compared.
 
         Raises:
             EvaluatorUnavailable, InfrastructureFault: what is stored of the evaluation is continued the next time.
         """
         began = self._clock.monotonic()
-        record, notes = (None, ()) if anew else await self._known(key)
-        if record is not None:
-            self._events.send(EvaluationStarted(side, key.job))
-            self._events.send(EvaluationFinished(side, key.job, cached=True, seconds=self._clock.monotonic() - began))
-            return Evaluated(record, cached=True, notes=notes)
-        async with turn or nullcontext():
-            began = self._clock.monotonic()
-            self._events.send(EvaluationStarted(side, key.job))
-            record, passing = await self._fresh(key, side, request, anew=anew)
-            self._events.send(EvaluationFinished(side, key.job, cached=False, seconds=self._clock.monotonic() - began))
-        notes += (*_tried_again(key, passing), *await self._retire())
-        return Evaluated(record, cached=False, notes=notes)
+        self._events.send(EvaluationStarted(side, key.job))
+        record, passing = await self._fresh(key, side, request, anew=anew, earlier=_comparable(key, earlier))
+        self._events.send(EvaluationFinished(side, key.job, cached=False, seconds=self._clock.monotonic() - began))
+        return Evaluated(record, cached=False, notes=(*_tried_again(key, passing), *await self._retire()))
 
     async def _retire(self) -> tuple[str, ...]:
         try:
@@ -139,33 +162,39 @@ class Evaluations:
             return (f"Old evaluations could not be removed: {fault}.",)
         return ()
 
-    async def _known(self, key: EvaluationKey) -> tuple[EvaluationRecord | None, tuple[str, ...]]:
+    async def _known(self, key: EvaluationKey) -> Lookup:
         for _ in range(_ATTEMPTS):  # another process may drop what was just found
             record = await self._store.find_evaluation(key)
             if record is None:
-                return None, ()
+                return Lookup(None)
             lease = self._roots.use(record.gc_roots)
             if lease is None:
-                return None, (f"The gc roots of an earlier evaluation of {key.job} are gone; it is evaluated again.",)
+                return Lookup(None, (_rootless_note(key),))
             try:
                 used = await self._store.use_evaluation(record.id, now=self._clock.now())
                 missing = await self._vanished(record.id) if used else 0
                 if used and not missing:
                     self._leases.append(lease)
-                    return record, ()
+                    return Lookup(record)
             finally:
                 if lease not in self._leases:
                     lease.release()
             if missing:
-                return None, (_vanished_note(key, missing),)
-        return None, ()
+                return Lookup(None, (_vanished_note(key, missing),))
+        return Lookup(None)
 
     async def _vanished(self, evaluation: EvaluationId) -> int:
         paths = await self._store.evaluated_derivations(evaluation)
         return await anyio.to_thread.run_sync(count_missing, paths)
 
     async def _fresh(
-        self, key: EvaluationKey, side: ReviewSide, request: RequestFactory, *, anew: bool
+        self,
+        key: EvaluationKey,
+        side: ReviewSide,
+        request: RequestFactory,
+        *,
+        anew: bool,
+        earlier: EvaluationId | None,
     ) -> tuple[EvaluationRecord, Sequence[AttributeFault]]:
         def report(state: Ingestion) -> None:
             self._events.send(EvaluationProgress(side, key.job, state.attributes, state.faults, state.derivations))
@@ -174,9 +203,11 @@ class Evaluations:
         async with self._drafts.open(key, now=began_at, anew=anew) as draft:
             if draft.known:
                 self._events.send(EvaluationContinued(side, key.job, len(draft.known)))
-            ingestion = Ingestion(self._store, draft.id, report, read=self._read, known=draft.known)
+            ingestion = Ingestion(self._store, draft.id, report, read=self._read, known=draft.known, earlier=earlier)
             try:
-                asked = attrs.evolve(await request(draft.lease.directory), known=draft.known)
+                fingerprints = {} if earlier is None else await self._store.fingerprints(earlier)
+                asked = await request(draft.lease.directory)
+                asked = attrs.evolve(asked, known=draft.known, earlier=fingerprints)
                 async with self._evaluator.evaluate(asked) as items:
                     await ingestion.take(items)
             except BaseExceptionGroup as group:
@@ -187,6 +218,17 @@ class Evaluations:
         self._leases.append(draft.lease)
         record = EvaluationRecord(draft.id, key, now, str(draft.lease.directory), now - began_at)
         return record, ingestion.passing
+
+
+def _comparable(key: EvaluationKey, earlier: EvaluationRecord | None) -> EvaluationId | None:
+    # The options tell how results are stored, too.
+    if earlier is None or (earlier.key.evaluator, earlier.key.options) != (key.evaluator, key.options):
+        return None
+    return earlier.id
+
+
+def _rootless_note(key: EvaluationKey) -> str:
+    return f"The gc roots of an earlier evaluation of {key.job} are gone; it is evaluated again."
 
 
 def _vanished_note(key: EvaluationKey, missing: int) -> str:

@@ -12,10 +12,11 @@ import anyio.to_thread
 from ekaci_core.evaluation.batches import Batches
 from ekaci_core.evaluation.passing import may_pass
 from ekaci_core.model.derivation import DerivationRecord
-from ekaci_core.model.evaluation import AttributeFault, EvaluatedAttribute, EvaluatedItem
+from ekaci_core.model.errors import InfrastructureFault
+from ekaci_core.model.evaluation import AttributeFault, EvaluatedAttribute, EvaluatedItem, UnchangedAttribute
 from ekaci_core.model.ids import AttrPath, DrvPath
 from ekaci_core.nix.records import read_unknown
-from ekaci_core.store.contract import EvaluationId, Store
+from ekaci_core.store.contract import EvaluationId, Store, UnknownAttribute
 
 CAPACITY: Final = 4000
 GROUP: Final = 500
@@ -44,6 +45,7 @@ class Ingestion:
         *,
         read: ReadUnknown = read_unknown,
         known: Collection[AttrPath] = frozenset(),
+        earlier: EvaluationId | None = None,
     ) -> None:
         """Write into an evaluation that was begun.
 
@@ -53,6 +55,7 @@ class Ingestion:
             on_progress: called whenever a figure grew.
             read: reads derivations and all they need from the Nix store, except what is known.
             known: attributes that it has; what else is reported of them is left out.
+            earlier: the evaluation that has what is reported as unchanged; the caller sees to it that it stays.
         """
         self.attributes = len(known)
         self.faults = 0
@@ -63,14 +66,15 @@ class Ingestion:
         self._on_progress = on_progress
         self._read = read
         self._known = known
+        self._earlier = earlier
         self._stored: set[DrvPath] = set()
 
     async def take(self, items: AsyncIterator[Sequence[EvaluatedItem]]) -> None:
         """Store all that an evaluator yields.
 
         Raises:
-            InfrastructureFault: the store failed, or a derivation vanished. What the evaluator raises passes as well;
-                either may come inside an exception group.
+            InfrastructureFault: the store failed, or a derivation or what is unchanged vanished. What the evaluator
+                raises passes as well; either may come inside an exception group.
         """
         batches: Batches[EvaluatedItem] = Batches(capacity=CAPACITY, group=GROUP, patience_seconds=PATIENCE_SECONDS)
         async with anyio.create_task_group() as tasks:
@@ -83,7 +87,7 @@ class Ingestion:
 
     def _count(self, batch: Sequence[EvaluatedItem]) -> None:
         for item in batch:
-            if isinstance(item, EvaluatedAttribute):
+            if isinstance(item, EvaluatedAttribute | UnchangedAttribute):
                 self.attributes += 1
             elif isinstance(item, AttributeFault):
                 self.faults += 1
@@ -93,9 +97,18 @@ class Ingestion:
 
     async def _store_all(self, batches: Batches[EvaluatedItem]) -> None:
         while items := await batches.take():
+            # The store has the derivations of what is unchanged, and with each all that it needs.
+            self._stored.update(item.drv for item in items if isinstance(item, UnchangedAttribute))
             roots = dict.fromkeys(item.drv for item in items if isinstance(item, EvaluatedAttribute))
-            records = await anyio.to_thread.run_sync(self._read, list(roots), self._known_among)
-            await self._store.add_evaluated(self._evaluation, records, items)
+            records = await anyio.to_thread.run_sync(self._read, list(roots), self._known_among) if roots else ()
+            try:
+                await self._store.add_evaluated(self._evaluation, records, items, earlier=self._earlier)
+            except UnknownAttribute as unknown:
+                raise InfrastructureFault(
+                    "an earlier evaluation is no longer what it was when this one began",
+                    where=str(unknown),
+                    do="Run again; with `--fresh` if it happens again.",
+                ) from unknown
             self._stored.update(record.path for record in records)
             self.derivations += len(records)
             self._on_progress(self)

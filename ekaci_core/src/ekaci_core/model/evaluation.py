@@ -31,7 +31,8 @@ class EvaluatedAttribute:
     """An attribute that is a derivation.
 
     ``meta`` holds plain JSON under the keys `META_KEYS`, absent where the package says nothing.
-    ``pname`` and ``version`` are the package's own attributes where the evaluator reports them.
+    ``pname`` and ``version`` are the package's own attributes where the evaluator reports them. ``fingerprint`` is
+    opaque: one evaluator gives two attributes of the same path the same one only where all else in them is equal too.
     """
 
     attr: AttrPath
@@ -42,6 +43,15 @@ class EvaluatedAttribute:
     meta: Mapping[str, Any] | None = None
     pname: str | None = None
     version: str | None = None
+    fingerprint: bytes | None = None
+
+
+@attrs.frozen
+class UnchangedAttribute:
+    """An attribute that is a derivation, and in all that is reported of it as it was in an earlier evaluation."""
+
+    attr: AttrPath
+    drv: DrvPath
 
 
 @attrs.frozen
@@ -80,7 +90,7 @@ class NullAttribute:
     attr: AttrPath
 
 
-EvaluatedItem = EvaluatedAttribute | AttributeFault | NullAttribute
+EvaluatedItem = EvaluatedAttribute | UnchangedAttribute | AttributeFault | NullAttribute
 
 META_KEYS = (
     "license",

@@ -27,10 +27,16 @@ _STEP: Final = "s"
 
 @attrs.frozen
 class Record:
-    """What a command reported, decoded from JSON."""
+    """What a command reported: a list in JSON. ``text`` is what follows the number of the command in it."""
 
     command: int
-    content: list[Any]
+    text: str
+
+    @property
+    def content(self) -> list[Any]:
+        """The list without the number of the command, decoded."""
+        content: list[Any] = json.loads(f"[{self.text}")
+        return content
 
 
 @attrs.frozen
@@ -106,8 +112,8 @@ class ReplDialogue:
                 self._done = None
             else:
                 self._text.clear()
-                content = json.loads(said)
-                yield Record(content[0], content[1:])
+                number_text, _, rest = said[1:].partition(",")
+                yield Record(int(number_text), rest)
 
     def rest(self) -> str:
         """Return what was printed last, for a repl that died."""

@@ -24,11 +24,12 @@ class BuildLog:
     """Writes one log. What goes over the limit is held back, and only the end of that is written, on closing."""
 
     def __init__(self, path: Path, *, limit: int = LOG_BYTES, tail: int = TAIL_BYTES) -> None:
-        """Begin the log at ``path``, forgetting an earlier one; its directory must exist.
+        """Begin the log at ``path``, forgetting an earlier one; its directory is made if it is not there.
 
         Raises:
             OSError: it cannot be opened. Writing and closing raise it too, for instance when the disk is full.
         """
+        path.parent.mkdir(parents=True, exist_ok=True)
         self._room = max(limit - tail, 0)
         self._tail_limit = tail
         self._tail: deque[bytes] = deque()

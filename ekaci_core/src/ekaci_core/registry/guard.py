@@ -83,6 +83,8 @@ async def guarded(
         EkaciError: what the plugin raised by the contract.
     """
     try:
+        if deadline_seconds is None:
+            return await call()
         with anyio.move_on_after(deadline_seconds):
             return await call()
     except EkaciError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush
+from typing import Final
 
 import attrs
 
@@ -23,14 +24,18 @@ from ekaci_core.model.build import (
 )
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.scheduler.node import FAILED, RUNNABLE, Node
+from ekaci_core.scheduler.wishes import Share
+
+_NOBODYS: Final = Share()
 
 
 @attrs.frozen
 class Step:
-    """A transition to record: the state after it, and why."""
+    """A transition to record: the state after it, and why; ``key`` is the derivation's number where it is at hand."""
 
     build: Build
     cause: str
+    key: int | None = None
 
 
 @attrs.define
@@ -84,9 +89,9 @@ class BuildGraph:
         for node in newcomers:
             before, mine = node.build, Effects()
             if before.state is BuildState.UNSATISFIABLE and not node.lane:
-                mine.steps.append(Step(before, node.obstacle))
+                mine.steps.append(Step(before, node.obstacle, node.key))
             elif before != stored.get(before.drv) and not node.foreign:
-                mine.steps.append(Step(before, causes.get(node.key, "wanted")))
+                mine.steps.append(Step(before, causes.get(node.key, "wanted"), node.key))
             self.counts[before.state] += 1
             self._refresh(node, mine)
             if node.build != stored.get(node.build.drv):
@@ -95,15 +100,16 @@ class BuildGraph:
         self._lengthen((node.key for node in newcomers), effects)
         return effects
 
-    def want(self, key: int, priority: int) -> Effects:
+    def want(self, key: int, priority: int, share: Share = _NOBODYS, effects: Effects | None = None) -> Effects:
         """Note that somebody wants this node; what was given up of it and its inputs is queued again."""
         node = self.nodes[key]
         node.wanted = True
-        effects = Effects()
+        effects = Effects() if effects is None else effects
+        known = len(effects.ended)
         for each in self._given_up(node):
             self.apply(each, Requeued(forget_failures=False), "wanted again", effects)
-        self._raise_priority(node, priority, effects)
-        if node.build.state.is_terminal and node not in effects.ended:
+        self._raise(node, priority, share, effects)
+        if node.build.state.is_terminal and node not in effects.ended[known:]:
             effects.ended.append(node)
         return effects
 
@@ -151,7 +157,7 @@ class BuildGraph:
         build = advance(node.build, event)
         if build is not node.build:
             if not node.foreign:
-                effects.steps.append(Step(build, cause))
+                effects.steps.append(Step(build, cause, node.key))
             self._become(node, build, effects)
 
     def _become(self, node: Node, build: Build, effects: Effects) -> None:
@@ -249,18 +255,21 @@ class BuildGraph:
                 pending.extend(below.inputs)
         return [found[key] for key in sorted(found) if found[key].build.state is BuildState.CANCELLED]
 
-    def _raise_priority(self, node: Node, priority: int, effects: Effects) -> None:
+    def _raise(self, node: Node, priority: int, share: Share, effects: Effects) -> None:
         pending = [node.key]
         while pending:
             below = self.nodes[pending.pop()]
-            if below.priority < priority:
-                below.priority = priority
-                pending.extend(below.inputs)
-                if below.queued:
-                    effects.ready.append(below)
+            if below.priority >= priority and share in below.shares:
+                continue
+            below.priority = max(below.priority, priority)
+            if share not in below.shares:
+                below.shares = (*below.shares, share)
+            pending.extend(below.inputs)
+            if below.queued:
+                effects.ready.append(below)
 
     def _lengthen(self, newcomers: Iterable[int], effects: Effects) -> None:
-        """Measure the chains of newcomers, and lengthen those of the nodes below them; dependents go first."""
+        """Measure the ways of newcomers, and lengthen those of the nodes below them; dependents go first."""
         heap = [-key for key in newcomers]
         heapify(heap)
         pending = set(heap)
@@ -268,10 +277,11 @@ class BuildGraph:
             least = heappop(heap)
             pending.discard(least)
             node = self.nodes[-least]
+            node.chain = max(node.chain, node.seconds)
             for key in node.inputs:
                 below = self.nodes[key]
-                if below.chain <= node.chain:
-                    below.chain = node.chain + 1
+                if below.chain < node.chain + below.seconds:
+                    below.chain = node.chain + below.seconds
                     if below.queued:
                         effects.ready.append(below)
                     if -key not in pending:

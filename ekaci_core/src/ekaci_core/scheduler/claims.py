@@ -18,32 +18,38 @@ class Claims:
         self._store = store
         self._clock = clock
         self._lease = lease_seconds
-        self._held: set[DrvPath] = set()
+
+    @property
+    def until(self) -> float:
+        """When a lease taken now ends."""
+        return self._clock.now() + self._lease
 
     async def take(self, drv: DrvPath) -> bool:
-        """Claim a derivation; False while another living worker has it.
-
-        A holder on this machine whose process is gone loses its claim at once, one elsewhere when its lease ends.
-        """
-        self._held.add(drv)
+        """Claim a derivation; False while another living worker has it."""
         holder = await self._claim(drv)
-        if holder is not None and (process := process_of(holder)) is not None and process.is_dead:
-            await self._store.release(drv, holder)
+        if holder is not None and await self.evict(drv, holder):
             holder = await self._claim(drv)
-        if holder is not None:
-            self._held.discard(drv)
         return holder is None
+
+    async def evict(self, drv: DrvPath, holder: str) -> bool:
+        """End the claim of a holder on this machine whose process is gone; one elsewhere loses it when its lease ends.
+
+        Returns whether the holder is gone.
+        """
+        process = process_of(holder)
+        if process is None or not process.is_dead:
+            return False
+        await self._store.release(drv, holder)
+        return True
 
     async def release(self, drv: DrvPath) -> None:
         """Give a claim up, also while we are being cancelled."""
-        self._held.discard(drv)
         with anyio.CancelScope(shield=True):
             await self._store.release(drv, self.worker)
 
     async def release_all(self) -> None:
-        """Give up what is still held."""
-        for drv in tuple(self._held):
-            await self.release(drv)
+        """Give up all that is still held."""
+        await self._store.release_claims(self.worker)
 
     async def renew(self) -> None:
         """Renew all that is held, for ever.
@@ -53,10 +59,7 @@ class Claims:
         """
         while True:
             await anyio.sleep(self._lease / 3)
-            for drv in tuple(self._held):
-                if drv in self._held:
-                    await self._claim(drv)
+            await self._store.renew_claims(self.worker, until=self.until)
 
     async def _claim(self, drv: DrvPath) -> str | None:
-        now = self._clock.now()
-        return await self._store.claim(drv, self.worker, now=now, until=now + self._lease)
+        return await self._store.claim(drv, self.worker, now=self._clock.now(), until=self.until)

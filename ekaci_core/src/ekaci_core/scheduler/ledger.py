@@ -1,37 +1,82 @@
-"""Records transitions: those that come while a transaction runs go into the next one together."""
+"""Records what happens to builds: what comes while a transaction runs goes into the next one together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import anyio
+import attrs
 
-from ekaci_core.api import Clock
+from ekaci_core.api import Clock, EkaciError
 from ekaci_core.scheduler.build_graph import Step
-from ekaci_core.store.contract import BuildChange, Store
+from ekaci_core.scheduler.claims import Claims
+from ekaci_core.store.contract import AttemptEnd, BuildChange, BuildStart, BuildWrites, StartAnswer, Store
+
+
+@attrs.define(eq=False)
+class _Batch:
+    writes: BuildWrites = attrs.field(factory=BuildWrites)
+    answers: Sequence[StartAnswer] = ()
+    written: bool = False
+    fault: EkaciError | None = None
 
 
 class Ledger:
     """The run's door to the table of builds. Rows keep the order in which they were handed in."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, claims: Claims) -> None:
+        """Write into ``store`` for the worker whose ``claims`` these are."""
         self._store = store
         self._clock = clock
-        self._pending: list[BuildChange] = []
+        self._claims = claims
+        self._next = _Batch()
         self._writing = anyio.Lock()
 
-    async def record(self, steps: Sequence[Step]) -> None:
-        """Return once these steps, and all handed in before them, are stored.
+    async def record(
+        self,
+        steps: Sequence[Step],
+        *,
+        ends: Sequence[AttemptEnd] = (),
+        releases: Sequence[int] = (),
+        starts: Sequence[BuildStart] = (),
+    ) -> Sequence[StartAnswer]:
+        """Return once all this, and all that was handed in before it, is stored.
 
         A cancelled caller waits for the write all the same: what is not recorded must not have happened.
+
+        Args:
+            steps: transitions, in order.
+            ends: ends of attempts.
+            releases: derivations whose claims are given up.
+            starts: builds to begin after all that; their answers are returned.
 
         Raises:
             InfrastructureFault: the store cannot write.
         """
         now = self._clock.now()
-        self._pending += [BuildChange(step.build, now, step.cause) for step in steps]
+        batch, writes = self._next, self._next.writes
+        writes.changes += [BuildChange(step.build, now, step.cause, step.key) for step in steps]
+        writes.ends += ends
+        writes.releases += releases
+        first = len(writes.starts)
+        writes.starts += starts
         with anyio.CancelScope(shield=True):
             async with self._writing:
-                if self._pending:
-                    changes, self._pending = self._pending, []
-                    await self._store.record_builds(changes)
+                if not batch.written:  # whoever comes first writes for all
+                    await self._write(batch)
+        if batch.fault is not None:
+            raise batch.fault
+        return batch.answers[first : first + len(starts)]
+
+    async def _write(self, batch: _Batch) -> None:
+        self._next = _Batch()
+        claims = self._claims
+        try:
+            if batch.writes:
+                batch.answers = await self._store.write_builds(
+                    batch.writes, claims.worker, now=self._clock.now(), until=claims.until
+                )
+        except EkaciError as fault:
+            batch.fault = fault
+        finally:
+            batch.written = True

@@ -8,11 +8,12 @@ import attrs
 
 from ekaci_core.model.build import Build, BuildState
 from ekaci_core.scheduler.placement import Lane
+from ekaci_core.scheduler.wishes import Share
 
 UNWANTED: Final = -1
 """Below every priority: nobody wants it, nor what needs it."""
 
-Rank = tuple[int, int, int]
+Rank = tuple[int, float, int]
 """Order of starting, smallest first."""
 
 RUNNABLE: Final = frozenset({BuildState.BUILDABLE, BuildState.FAILED_RETRY})
@@ -32,7 +33,9 @@ class Node:
         dependents: those of the run that need it directly.
         missing: how many of its inputs have not succeeded.
         priority: the greatest of those that want it.
-        chain: how many builds stand one behind the other from it to a derivation nothing needs, itself included.
+        seconds: how long it is expected to take.
+        chain: how long the longest way from it to a derivation that nothing needs is expected to take, itself included.
+        shares: those who want it, or something that needs it.
         wanted: whether somebody asked for it, and not just for something that needs it.
         queued: whether it waits for a slot.
         foreign: whether another living worker has it in hand. Then what it goes through here is not recorded, since
@@ -47,12 +50,14 @@ class Node:
     dependents: list[int] = attrs.field(factory=list)
     missing: int = 0
     priority: int = UNWANTED
-    chain: int = 1
+    seconds: float = 1.0
+    chain: float = 0.0
+    shares: tuple[Share, ...] = ()
     wanted: bool = False
     queued: bool = False
     foreign: bool = False
 
     @property
     def rank(self) -> Rank:
-        """Priority first, then the longest chain of builds, then inputs before dependents."""
+        """Priority first, then the longest way to go, then inputs before dependents."""
         return (-self.priority, -self.chain, self.key)

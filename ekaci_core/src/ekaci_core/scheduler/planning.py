@@ -123,7 +123,7 @@ class Planner:
                 plan.nodes.append(self._node(plan, records[key], key, inputs))
 
     def _node(self, plan: Plan, record: DerivationRecord, key: int, inputs: tuple[int, ...]) -> Node:
-        lane = self._placement.lane(record.system, record.features)
+        lane = self._placement.lane_of(record)
         obstacle = "" if lane else self._placement.why_none(record.system, record.features)
         build = plan.stored.get(record.path)
         # Either another worker has it in hand, or that one died since we began: its claim will tell.

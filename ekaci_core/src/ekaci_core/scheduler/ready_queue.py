@@ -1,47 +1,90 @@
-"""Derivations that could start now, in order, one lane for each set of builders that can take them."""
+"""Derivations that could start now: fair between those who want them, the longest way to go first within each."""
 
 from __future__ import annotations
 
 from heapq import heappop, heappush
 
+import attrs
+
 from ekaci_core.scheduler.node import RUNNABLE, Node, Rank
 from ekaci_core.scheduler.placement import Lane, Placement
+from ekaci_core.scheduler.wishes import Share
+
+_Heap = list[tuple[Rank, Node]]
+_Order = tuple[float, float, Rank]
+
+
+@attrs.define(eq=False)
+class _Account:
+    """What a share has had: expected seconds of building, divided by its weight."""
+
+    spent: float = 0.0
+    waiting: int = 0
 
 
 class ReadyQueue:
     """What waits for a slot.
 
     There are as many lanes as different sets of builders, which are few, so that a derivation whose builders are all
-    busy holds up none for which a slot is free. A node whose rank rises is pushed again; by the time its old
-    entry comes up it has left the queue.
+    busy holds up none for which a slot is free. Among equal priorities the share goes first that has had least. A share
+    that comes late begins where the least served of those that wait stands: it saves up nothing while it wants nothing.
+
+    A derivation that several shares want waits in each of them. A node whose rank rises is pushed again; by the time
+    its other entries come up it has left the queue.
     """
 
     def __init__(self) -> None:
-        self._lanes: dict[Lane, list[tuple[Rank, Node]]] = {}
+        self._lanes: dict[Lane, dict[Share, _Heap]] = {}
+        self._accounts: dict[Share, _Account] = {}
 
     def push(self, node: Node) -> None:
         """Let a node wait for a slot, or move it forward after its rank rose."""
         node.queued = True
-        heappush(self._lanes.setdefault(node.lane, []), (node.rank, node))
+        lane = self._lanes.setdefault(node.lane, {})
+        entry = (node.rank, node)
+        for share in node.shares or (Share(),):
+            heappush(self._heap(lane, share), entry)
 
-    def pop(self, placement: Placement) -> tuple[Node, int] | None:
-        """Take out the first node for which a builder has a free slot, and name that builder."""
-        best: tuple[Rank, list[tuple[Rank, Node]], int] | None = None
-        for lane, heap in self._lanes.items():
-            at = placement.free(lane)
-            if at is None or not _settle(heap):
+    def pop(self, placement: Placement) -> Node | None:
+        """Take out the first node for which a builder has a free slot."""
+        best: tuple[_Order, Share, _Heap] | None = None
+        for lane, heaps in self._lanes.items():
+            if placement.free(lane) is None:
                 continue
-            if best is None or heap[0][0] < best[0]:
-                best = (heap[0][0], heap, at)
+            for share in [share for share, heap in heaps.items() if not _settle(heap)]:
+                del heaps[share]
+                self._accounts[share].waiting -= 1
+            for share, heap in heaps.items():
+                rank = heap[0][0]
+                order = (rank[0], self._accounts[share].spent, rank)
+                if best is None or order < best[0]:
+                    best = (order, share, heap)
         if best is None:
             return None
-        _, heap, at = best
+        _, share, heap = best
         _, node = heappop(heap)
         node.queued = False
-        return node, at
+        self._accounts[share].spent += node.seconds / share.weight
+        return node
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything waits."""
+        return any(_settle(heap) for heaps in self._lanes.values() for heap in heaps.values())
+
+    def _heap(self, lane: dict[Share, _Heap], share: Share) -> _Heap:
+        heap = lane.get(share)
+        if heap is None:
+            heap = lane[share] = []
+            account = self._accounts.setdefault(share, _Account())
+            if not account.waiting:
+                present = [each.spent for each in self._accounts.values() if each.waiting]
+                account.spent = max(account.spent, min(present, default=0.0))
+            account.waiting += 1
+        return heap
 
 
-def _settle(heap: list[tuple[Rank, Node]]) -> bool:
+def _settle(heap: _Heap) -> bool:
     """Drop stale entries from the front; say whether any is left."""
     while heap:
         _, node = heap[0]

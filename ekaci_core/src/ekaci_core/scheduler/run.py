@@ -9,22 +9,19 @@ import anyio
 import anyio.abc
 import attrs
 
-from ekaci_core.api import BuildInterrupted, Built
 from ekaci_core.bus import Broadcast
 from ekaci_core.model.build import Build, BuildState
 from ekaci_core.model.event import BuildsPlanned, ReviewEvent
 from ekaci_core.model.ids import DrvPath
-from ekaci_core.scheduler.attempt import Attempts, Giving
 from ekaci_core.scheduler.build_graph import BuildGraph, Effects
 from ekaci_core.scheduler.claims import Claims
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.scheduler.node import RUNNABLE, Node
-from ekaci_core.scheduler.placement import Placement
 from ekaci_core.scheduler.planning import Planner
-from ekaci_core.scheduler.ready_queue import ReadyQueue
 from ekaci_core.scheduler.recovery import Recovery
+from ekaci_core.scheduler.turns import Turns
 from ekaci_core.scheduler.wishes import HEAD_PRIORITY, SchedulerSettings, Wanted
-from ekaci_core.store.contract import Store
+from ekaci_core.store.contract import BuildChanged, BuildHeld, Store
 
 OnFailure = Callable[[Sequence[Build]], Awaitable[None]]
 """Told of wanted derivations that fail, many at once where one failure takes many with it; may call `BuildRun.add`."""
@@ -35,39 +32,40 @@ FAILING: Final = frozenset({BuildState.FAILURE, BuildState.TRANSITIVE_FAILURE, B
 
 @attrs.define(eq=False)
 class BuildRun:
-    """Builds what it is asked for. All results are in the store; the run itself only knows when it is idle.
-
-    Attributes:
-        infrastructure: sentences on faults of the machine; after the first nothing new is started.
-        built: how many derivations this run has built.
-    """
+    """Builds what it is asked for. All results are in the store; the run itself only knows when it is idle."""
 
     _store: Store
-    _placement: Placement
     _graph: BuildGraph
     _ledger: Ledger
     _claims: Claims
     _recovery: Recovery
     _planner: Planner
-    _attempts: Attempts
+    _turns: Turns
     _events: Broadcast[ReviewEvent]
     _settings: SchedulerSettings
     _tasks: anyio.abc.TaskGroup
     _on_failure: OnFailure | None
-    infrastructure: list[str] = attrs.field(factory=list, init=False)
-    built: int = attrs.field(default=0, init=False)
-    _queue: ReadyQueue = attrs.field(factory=ReadyQueue, init=False)
-    _giving: dict[int, Giving] = attrs.field(factory=dict, init=False)
-    _pauses: dict[int, float] = attrs.field(factory=dict, init=False)
     _awaited: dict[int, Node] = attrs.field(factory=dict, init=False)
     _told: set[int] = attrs.field(factory=set, init=False)
     _planned: int = attrs.field(default=0, init=False)
     _failed_before: int = attrs.field(default=0, init=False)
-    _working: int = attrs.field(default=0, init=False)
     _busy: int = attrs.field(default=0, init=False)
-    _giving_up: bool = attrs.field(default=False, init=False)
     _changed: anyio.Event = attrs.field(factory=anyio.Event, init=False)
     _planning: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
+
+    @property
+    def built(self) -> int:
+        """How many derivations this run has built."""
+        return self._turns.built
+
+    @property
+    def infrastructure(self) -> Sequence[str]:
+        """Sentences on faults of the machine; after the first nothing new is started."""
+        return self._turns.infrastructure
+
+    async def take_turns(self) -> None:
+        """Build, for ever."""
+        await self._turns.run(self._react, self._not_begun)
 
     async def add(self, wanted: Collection[Wanted]) -> None:
         """Queue what must be built for these; return once that is recorded.
@@ -80,7 +78,7 @@ class BuildRun:
         self._busy += 1
         try:
             async with self._planning:
-                await self._until(lambda: not self._giving_up)
+                await self._until(lambda: not self._turns.held)
                 if not self.infrastructure:
                     await self._add(wanted)
         finally:
@@ -96,7 +94,9 @@ class BuildRun:
 
     async def wait(self) -> None:
         """Return when nothing is left that can be done."""
-        await self._until(lambda: not self._busy and (bool(self.infrastructure) or not self._awaited))
+        await self._until(
+            lambda: not self._busy and self._turns.idle and (bool(self.infrastructure) or not self._awaited)
+        )
 
     async def watch_others(self) -> None:
         """Follow what other processes build, for ever."""
@@ -114,16 +114,16 @@ class BuildRun:
         for wish in wanted:
             node = self._graph.find(wish.drv)
             if node is not None:
-                more = self._graph.want(node.key, wish.priority)
-                effects = Effects(effects.steps + more.steps, effects.ready + more.ready, effects.ended + more.ended)
+                self._graph.want(node.key, wish.priority, wish.share, effects)
         await self._ledger.record([*plan.present, *effects.steps])
+        self._release(effects)
+
+    def _release(self, effects: Effects) -> None:
+        """Let come what follows from recorded steps."""
+        self._turns.push(effects.ready)
         self._react(effects)
 
     def _react(self, effects: Effects) -> None:
-        """Let come what follows from recorded steps."""
-        for node in effects.ready:
-            if node.build.state in RUNNABLE:
-                self._queue.push(node)
         failed = [node for node in effects.ended if node.build.state in FAILING and node.key not in self._told]
         self._told.update(node.key for node in failed)
         if failed:
@@ -132,7 +132,7 @@ class BuildRun:
             given_up = self._give_up() if stop else Effects()
             self._tasks.start_soon(self._after_failure, [node.build for node in failed], given_up)
         self._announce()
-        self._dispatch()
+        self._notify()
 
     def _ends_the_run(self, node: Node) -> bool:
         culprits = [self._graph.find(drv) for drv in node.build.blockers] or [node]
@@ -141,18 +141,16 @@ class BuildRun:
         )
 
     def _give_up(self) -> Effects:
-        self._giving_up = True
-        for giving in self._giving.values():
-            giving.why = "another build failed"
-            giving.scope.cancel()
+        self._turns.held = True
+        self._turns.stop("another build failed")
         return self._graph.give_up("another build failed")
 
     async def _after_failure(self, failed: Sequence[Build], given_up: Effects) -> None:
         try:
-            if self._giving_up:
+            if self._turns.held:
                 await self._ledger.record(given_up.steps)
-                await self._until(lambda: not self._working)
-                self._giving_up = False
+                await self._until(lambda: self._turns.idle)
+                self._turns.held = False
                 self._notify()
             if self._on_failure is not None:
                 await self._on_failure(failed)
@@ -167,69 +165,28 @@ class BuildRun:
             self._planned = planned
             self._events.send(BuildsPlanned(planned))
 
-    def _dispatch(self) -> None:
-        while not self.infrastructure and (found := self._queue.pop(self._placement)) is not None:
-            node, at = found
-            self._placement.take(at)
-            self._busy += 1
-            self._working += 1
-            self._tasks.start_soon(self._work, node, at, name=f"build {node.build.drv.name}")
-
-    async def _work(self, node: Node, at: int) -> None:
-        try:
-            effects = await self._with_claim(node, at)
-        finally:
-            self._placement.give_back(at)
-            self._working -= 1
-            self._done()
-        # No await since the slot came free: the run does not look idle in between.
-        if (pause := self._pauses.pop(node.key, None)) is not None:
-            effects = self._later(node, pause, effects)
-        self._react(effects)
-
-    async def _with_claim(self, node: Node, at: int) -> Effects:
-        drv = node.build.drv
-        if not await self._claims.take(drv):
-            node.foreign = True
-            self._awaited[node.key] = node
-            return Effects()
-        try:
-            effects = await self._catch_up(node)
-            if node.build.state in RUNNABLE and not self.infrastructure:
-                effects = await self._attempt(node, at)
-            return effects
-        finally:
-            await self._claims.release(drv)
-
-    async def _attempt(self, node: Node, at: int) -> Effects:
-        giving = self._giving[node.key] = Giving()
-        try:
-            ended = await self._attempts.make(node, self._placement.offers[at], giving)
-        finally:
-            del self._giving[node.key]
-        if isinstance(ended.outcome, Built):
-            self.built += 1
-        if ended.pause is not None:
-            self._pauses[node.key] = ended.pause
-        elif isinstance(ended.outcome, BuildInterrupted) and ended.outcome.infrastructure:
-            self.infrastructure.append(ended.outcome.reason)
-        return ended.effects
-
-    def _later(self, node: Node, pause: float, effects: Effects) -> Effects:
-        """Hold back a derivation that may start again only after a pause; return what else there is to do."""
+    def _not_begun(self, node: Node, answer: BuildHeld | BuildChanged) -> None:
         self._busy += 1
-        self._tasks.start_soon(self._after_pause, node, pause, name=f"pause before {node.build.drv.name}")
-        return attrs.evolve(effects, ready=[each for each in effects.ready if each is not node])
+        self._tasks.start_soon(self._find_out, node, answer, name=f"find out about {node.build.drv.name}")
 
-    async def _after_pause(self, node: Node, pause: float) -> None:
+    async def _find_out(self, node: Node, answer: BuildHeld | BuildChanged) -> None:
+        """Learn why a build could not begin, and follow it."""
+        drv = node.build.drv
         try:
-            with anyio.move_on_after(pause):
-                await self._until(lambda: bool(self.infrastructure) or node.build.state not in RUNNABLE)
+            if isinstance(answer, BuildHeld):
+                if await self._claims.evict(drv, answer.worker):
+                    self._turns.push([node])  # what a process that is gone has left is seen the next time
+                else:
+                    node.foreign = True
+                    self._awaited[node.key] = node
+                return
+            try:
+                effects = await self._catch_up(node)
+            finally:
+                await self._claims.release(drv)
+            self._release(Effects(effects.steps, [*effects.ready, node], effects.ended))
         finally:
             self._done()
-        # No await since: the run does not look idle in between.
-        if node.build.state in RUNNABLE:
-            self._react(Effects(ready=[node]))
 
     async def _catch_up(self, node: Node) -> Effects:
         """Take over what another worker did to a derivation since we looked, now that its claim is ours."""
@@ -265,11 +222,11 @@ class BuildRun:
         elif stored is not None and stored.state in (BuildState.SUCCESS, BuildState.FAILURE):
             effects = await self._adopt(node, stored)
             del self._awaited[key]
-            self._react(effects)
+            self._release(effects)
         elif await self._claims.take(node.build.drv):
             await self._claims.release(node.build.drv)
             del self._awaited[key]
-            self._react(Effects(ready=[node]))
+            self._release(Effects(ready=[node]))
         self._notify()
 
     async def _until(self, holds: Callable[[], bool]) -> None:

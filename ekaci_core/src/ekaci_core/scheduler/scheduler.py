@@ -22,6 +22,7 @@ from ekaci_core.scheduler.placement import Placement
 from ekaci_core.scheduler.planning import Planner, Survey
 from ekaci_core.scheduler.recovery import Recovery
 from ekaci_core.scheduler.run import BuildRun, OnFailure
+from ekaci_core.scheduler.turns import Turns
 from ekaci_core.scheduler.wishes import SchedulerSettings, Wanted
 from ekaci_core.store.contract import Store
 
@@ -63,22 +64,17 @@ class Scheduler:
         Raises:
             InfrastructureFault: the store or Nix failed, or the directory of the roots cannot be made.
         """
-        try:
-            self.roots_dir.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InfrastructureFault(
-                f"the directory for roots of builds cannot be made ({error.strerror})",
-                where=str(self.roots_dir),
-                do="make room, or see to its permissions",
-            ) from error
+        _make(self.roots_dir, "roots")
+        _make(self.logs_dir, "logs")
         claims = Claims(self.store, self.clock, lease_seconds=self.settings.lease_seconds)
-        ledger = Ledger(self.store, self.clock)
+        ledger = Ledger(self.store, self.clock, claims)
         recovery = Recovery(self.store, ledger, claims, self.clock)
         try:
             await recovery.clear()
             async with anyio.create_task_group() as tasks:
                 run = self._assemble(claims, ledger, recovery, tasks, on_failure)
                 tasks.start_soon(claims.renew, name="renew claims")
+                tasks.start_soon(run.take_turns, name="take turns")
                 tasks.start_soon(run.watch_others, name="watch other builders")
                 yield run
                 tasks.cancel_scope.cancel()
@@ -117,32 +113,44 @@ class Scheduler:
         tasks: anyio.abc.TaskGroup,
         on_failure: OnFailure | None,
     ) -> BuildRun:
-        placement = Placement(self.builders)
+        placement = Placement(self.builders, fixed_output_jobs=self.settings.fixed_output_jobs)
         graph = BuildGraph()
+        attempts = Attempts(self.log, self.events, self.logs_dir, self.roots_dir, self.settings)
+        turns = Turns(
+            self.store,
+            placement,
+            graph,
+            ledger,
+            attempts,
+            self.events,
+            self.clock,
+            self.settings.farewell_seconds,
+            self.settings.patience_seconds,
+        )
         return BuildRun(
             store=self.store,
-            placement=placement,
             graph=graph,
             ledger=ledger,
             claims=claims,
             recovery=recovery,
             planner=Planner(self.store, self.survey, placement, rebuild_failed=self.settings.rebuild_failed),
-            attempts=Attempts(
-                store=self.store,
-                ledger=ledger,
-                graph=graph,
-                clock=self.clock,
-                log=self.log,
-                events=self.events,
-                logs_dir=self.logs_dir,
-                roots_dir=self.roots_dir,
-                settings=self.settings,
-            ),
+            turns=turns,
             events=self.events,
             settings=self.settings,
             tasks=tasks,
             on_failure=on_failure,
         )
+
+
+def _make(folder: Path, what: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InfrastructureFault(
+            f"the directory for {what} of builds cannot be made ({error.strerror})",
+            where=str(folder),
+            do="make room, or see to its permissions",
+        ) from error
 
 
 def _plain(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -12,16 +12,28 @@ from ekaci_core.scheduler.backoff import Backoff
 HEAD_PRIORITY: Final = 1
 """Of what the change itself needs."""
 
+FIXED_OUTPUT_JOBS: Final = 10
+"""Fixed-output derivations wait for networks, not processors; the specification has ten at once."""
+
 ATTRIBUTION_PRIORITY: Final = 0
 """Of builds that only tell whether something failed before; they wait for all others."""
 
 
 @attrs.frozen
+class Share:
+    """Whoever has a part of the builders, usually a pull request. One of twice the weight gets twice as much."""
+
+    name: str = ""
+    weight: float = 1.0
+
+
+@attrs.frozen
 class Wanted:
-    """A derivation somebody wants built. A larger ``priority`` goes first, its inputs with it."""
+    """A derivation somebody wants built. A larger ``priority`` goes first, its inputs with it, in all shares."""
 
     drv: DrvPath
     priority: int = HEAD_PRIORITY
+    share: Share = Share()
 
 
 @attrs.frozen
@@ -38,6 +50,8 @@ class SchedulerSettings:
         poll_seconds: how often to look whether what another process builds is done.
         farewell_seconds: how long a cancelled build may take to have its end recorded.
         backoff: when a build is tried again whose attempt ended for a reason that may pass by itself.
+        fixed_output_jobs: how many fixed-output derivations are built at once, beside what takes slots.
+        patience_seconds: give up after so long without a slot at any builder while nothing is being built.
     """
 
     keep_going: bool = True
@@ -48,3 +62,5 @@ class SchedulerSettings:
     poll_seconds: float = 1
     farewell_seconds: float = 10
     backoff: Backoff = Backoff()
+    fixed_output_jobs: int = FIXED_OUTPUT_JOBS
+    patience_seconds: float = 900

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -37,7 +37,7 @@ from ekaci_core.server.checkouts import Checkouts
 from ekaci_core.server.inputs import ReviewInputs
 from ekaci_core.server.matching import check_globs
 from ekaci_core.server.options import ReviewOptions
-from ekaci_core.store.contract import EvaluationContents, Store
+from ekaci_core.store.contract import EvaluationContents, EvaluationRecord, Store
 
 # Colons separate entries, and stand in addresses as well: `nixpkgs=https://example.org/x.tar.gz:/etc/more`.
 _ENTRY: Final = re.compile(r"(?:[^:]|:(?=//))+")
@@ -142,15 +142,47 @@ class SideEvaluations:
         unknown = [task for task in distinct if fresh or await self._store.find_evaluation(task.key) is None]
         share = self._budget(max(1, len(unknown)))
         turn = anyio.CapacityLimiter(share.at_once)
+        jobs: dict[str, list[_Task]] = {}
+        for task in distinct:
+            jobs.setdefault(task.job.name, []).append(task)
+        async with anyio.create_task_group() as group:
+            for side in dict.fromkeys(task.side for task in unknown):
+                group.start_soon(self._checkouts.of, side, name=f"check out {side.value}")
+            for name, of_job in jobs.items():
+                work = partial(self._job, of_job, unknown, found, partial(self._made, share=share, turn=turn))
+                group.start_soon(work, name=f"evaluate {name}")
+        return found
+
+    async def _job(
+        self,
+        tasks: Sequence[_Task],
+        unknown: Collection[_Task],
+        found: dict[EvaluationKey, EvaluationContents | None],
+        make: Callable[[_Task, EvaluationRecord | None], Awaitable[EvaluationContents | None]],
+    ) -> None:
+        """Look up what may be known of one job, then make the rest, which may well be much the same."""
+        known: dict[EvaluationKey, EvaluationRecord] = {}
+
+        async def look_up(task: _Task) -> None:
+            looked = await self._evaluations.look_up(task.key, task.side)
+            self.notes.extend(looked.notes)
+            if looked.record is not None:
+                known[task.key] = looked.record
 
         async def one(task: _Task) -> None:
-            found[task.key] = await self._one(task, share, turn)
+            record = known.get(task.key)
+            if record is not None:
+                found[task.key] = await self._store.contents(record.id)
+            else:
+                found[task.key] = await make(task, next(iter(known.values()), None))
 
-        known = [task for task in distinct if task not in unknown]
         async with anyio.create_task_group() as group:
-            for task in (*unknown, *known):  # what takes longer first
+            for task in tasks:
+                if task not in unknown:
+                    group.start_soon(look_up, task, name=f"look up {task.job.name} of {task.side.value}")
+        async with anyio.create_task_group() as group:
+            for task in sorted(tasks, key=lambda task: task.key in known):  # what takes longer first
                 group.start_soon(one, task, name=f"evaluate {task.job.name} of {task.side.value}")
-        return found
 
     def _budget(self, evaluations: int) -> Budget:
         machine = this_machine()
@@ -162,7 +194,9 @@ class SideEvaluations:
             memory_mib=self._options.eval_memory_mib,
         )
 
-    async def _one(self, task: _Task, share: Budget, turn: anyio.CapacityLimiter) -> EvaluationContents | None:
+    async def _made(
+        self, task: _Task, earlier: EvaluationRecord | None, *, share: Budget, turn: anyio.CapacityLimiter
+    ) -> EvaluationContents | None:
         async def request(gc_roots: Path) -> EvaluationRequest:
             root = await self._checkouts.of(task.side)
             job_file(root, task.job)
@@ -182,9 +216,10 @@ class SideEvaluations:
             )
 
         try:
-            evaluated = await self._evaluations.evaluate(
-                task.key, task.side, request, anew=self._options.fresh, turn=turn
-            )
+            async with turn:
+                evaluated = await self._evaluations.make(
+                    task.key, task.side, request, anew=self._options.fresh, earlier=earlier
+                )
         except MissingJobFile:
             if task.side is ReviewSide.HEAD:
                 raise

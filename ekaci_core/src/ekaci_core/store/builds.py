@@ -20,9 +20,7 @@ def record(connection: sqlite3.Connection, changes: Sequence[BuildChange]) -> No
     Raises:
         UnknownDerivation: a derivation or a blocker is not stored.
     """
-    mentioned = {change.build.drv for change in changes}
-    mentioned.update(blocker for change in changes for blocker in change.build.blockers)
-    ids = derivations.all_ids(connection, mentioned)
+    ids = _numbers(connection, changes)
     last = {change.build.drv: change.build for change in changes}
     connection.executemany(
         query("record_build"),
@@ -43,6 +41,13 @@ def record(connection: sqlite3.Connection, changes: Sequence[BuildChange]) -> No
             for change in changes
         ),
     )
+
+
+def _numbers(connection: sqlite3.Connection, changes: Sequence[BuildChange]) -> dict[DrvPath, int]:
+    known: dict[DrvPath, int] = {change.build.drv: change.key for change in changes if change.key is not None}
+    others = {change.build.drv for change in changes if change.build.drv not in known}
+    others.update(blocker for change in changes for blocker in change.build.blockers if blocker not in known)
+    return known | derivations.all_ids(connection, others) if others else known
 
 
 def of(connection: sqlite3.Connection, drvs: Collection[DrvPath]) -> dict[DrvPath, Build]:

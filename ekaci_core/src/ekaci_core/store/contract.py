@@ -81,13 +81,77 @@ class UnknownDerivation(LookupError):
     """A derivation that is not stored where one that is stored is needed: a fault of the caller."""
 
 
+class UnknownAttribute(LookupError):
+    """An attribute said to be as in an evaluation that does not have it, or not any more."""
+
+
 @attrs.frozen
 class BuildChange:
-    """A transition to record: the state after it, when and why."""
+    """A transition to record: the state after it, when and why. ``key`` saves looking the derivation up."""
 
     build: Build
     at: float
     cause: str
+    key: int | None = None
+
+
+@attrs.frozen
+class BuildStart:
+    """A build about to begin. ``build`` is the state that it has as far as the asker knows."""
+
+    key: DerivationId
+    build: Build
+    builder: str
+    log_path: str | None
+
+
+@attrs.frozen
+class BuildBegun:
+    """It is ours, it is recorded as building, and this is its attempt."""
+
+    attempt: AttemptId
+
+
+@attrs.frozen
+class BuildHeld:
+    """Another worker has it."""
+
+    worker: str
+
+
+@attrs.frozen
+class BuildChanged:
+    """It is ours, but its state is another one than was thought; nothing else was recorded."""
+
+    build: Build | None
+
+
+StartAnswer = BuildBegun | BuildHeld | BuildChanged
+
+
+@attrs.frozen
+class AttemptEnd:
+    """How an attempt ended; ``kind`` says that the reason may pass by itself."""
+
+    attempt: AttemptId
+    at: float
+    exit_status: int | None
+    outcome: BuildState
+    reason: str
+    kind: TransientKind | None = None
+
+
+@attrs.define
+class BuildWrites:
+    """What is to be written of builds together, in this order: ends of attempts, changes, claims given up, starts."""
+
+    ends: list[AttemptEnd] = attrs.field(factory=list)
+    changes: list[BuildChange] = attrs.field(factory=list)
+    releases: list[int] = attrs.field(factory=list)
+    starts: list[BuildStart] = attrs.field(factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.ends or self.changes or self.releases or self.starts)
 
 
 @attrs.frozen
@@ -150,15 +214,23 @@ class Store(Protocol):
         evaluation: EvaluationId,
         derivations: Sequence[DerivationRecord],
         items: Sequence[EvaluatedItem],
+        *,
+        earlier: EvaluationId | None = None,
     ) -> None:
         """Store derivations, inputs before dependents, and items whose derivations are stored by then.
 
         A derivation that is stored already (by another process, say) is left as it is, and an attribute that is
-        given twice is stored as it was given last.
+        given twice is stored as it was given last. An `UnchangedAttribute` is stored as the evaluation ``earlier`` has
+        it.
 
         Raises:
             UnknownDerivation: an input, or the derivation of an attribute, is not stored; nothing is.
+            UnknownAttribute: there is no ``earlier``, or it lacks an attribute that is unchanged; nothing is stored.
         """
+        ...
+
+    async def fingerprints(self, evaluation: EvaluationId) -> Mapping[AttrPath, bytes]:
+        """Return the fingerprints of those attributes of an evaluation that have one."""
         ...
 
     async def finish_evaluation(self, evaluation: EvaluationId, *, now: float) -> None:
@@ -214,6 +286,24 @@ class Store(Protocol):
 
     async def record_builds(self, changes: Sequence[BuildChange]) -> None:
         """Store states, failures and blockers, and one event row each, in order."""
+        ...
+
+    async def write_builds(
+        self, writes: BuildWrites, worker: str, *, now: float, until: float
+    ) -> Sequence[StartAnswer]:
+        """Record what happened to builds of this worker, all of it or nothing, and begin others.
+
+        Each that begins is claimed until ``until``; where its state is the expected one, an attempt is recorded and
+        that it builds.
+        """
+        ...
+
+    async def renew_claims(self, worker: str, *, until: float) -> None:
+        """Prolong every lease that a worker still has."""
+        ...
+
+    async def release_claims(self, worker: str) -> None:
+        """Give up every lease of a worker."""
         ...
 
     async def claim(self, drv: DrvPath, worker: str, *, now: float, until: float) -> str | None:

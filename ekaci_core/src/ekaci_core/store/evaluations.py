@@ -16,6 +16,7 @@ from ekaci_core.model.evaluation import (
     EvaluationKey,
     FaultKind,
     NullAttribute,
+    UnchangedAttribute,
 )
 from ekaci_core.model.ids import AttrPath, DrvPath, System
 from ekaci_core.model.package import PackageMeta
@@ -29,6 +30,7 @@ from ekaci_core.store.contract import (
     EvaluationUse,
     MetaId,
     StoredAttribute,
+    UnknownAttribute,
 )
 from ekaci_core.store.queries import query
 
@@ -100,19 +102,23 @@ def add(
     evaluation: EvaluationId,
     records: Sequence[DerivationRecord],
     items: Sequence[EvaluatedItem],
+    earlier: EvaluationId | None = None,
 ) -> None:
     """Store derivations that are new, then items.
 
     Raises:
         UnknownDerivation: an input, or the derivation of an attribute, is not stored.
+        UnknownAttribute: an attribute that is unchanged is not in the evaluation ``earlier``.
     """
     derivations.add(connection, records)
-    _add_items(connection, evaluation, items)
+    last = {item.attr: item for item in items if isinstance(item, EvaluatedAttribute | UnchangedAttribute)}
+    _add_attributes(connection, evaluation, [item for item in last.values() if isinstance(item, EvaluatedAttribute)])
+    unchanged = [storable(item.attr) for item in last.values() if isinstance(item, UnchangedAttribute)]
+    _copy_attributes(connection, evaluation, unchanged, earlier)
+    _add_others(connection, evaluation, items)
 
 
-def _add_items(connection: sqlite3.Connection, evaluation: EvaluationId, items: Sequence[EvaluatedItem]) -> None:
-    attributes = [item for item in items if isinstance(item, EvaluatedAttribute)]
-    _add_attributes(connection, evaluation, attributes)
+def _add_others(connection: sqlite3.Connection, evaluation: EvaluationId, items: Sequence[EvaluatedItem]) -> None:
     connection.executemany(
         "INSERT INTO fault (evaluation, attr, kind, message, position) VALUES (?, ?, ?, ?, ?)",
         (
@@ -145,10 +151,27 @@ def _add_attributes(
                 storable(item.system),
                 storable(item.pname),
                 storable(item.version),
+                item.fingerprint,
             )
             for item, digest in zip(attributes, digests, strict=True)
         ),
     )
+
+
+def _copy_attributes(
+    connection: sqlite3.Connection, evaluation: EvaluationId, names: Sequence[str | None], earlier: EvaluationId | None
+) -> None:
+    copied = connection.executemany(query("copy_attribute"), [(evaluation, earlier, name) for name in names])
+    if names and copied.rowcount != len(names):
+        raise UnknownAttribute(f"{len(names) - copied.rowcount} of {len(names)} are not in evaluation {earlier}")
+
+
+def fingerprints(connection: sqlite3.Connection, evaluation: EvaluationId) -> dict[AttrPath, bytes]:
+    """Read the fingerprints of the attributes that have one."""
+    rows = connection.execute(
+        "SELECT attr, fingerprint FROM attribute WHERE evaluation = ? AND fingerprint IS NOT NULL", (evaluation,)
+    )
+    return {AttrPath(attr): fingerprint for attr, fingerprint in rows}
 
 
 def evaluated_derivations(connection: sqlite3.Connection, evaluation: EvaluationId) -> frozenset[DrvPath]:

@@ -14,19 +14,21 @@ from ekaci_core.model.build import Build, BuildState
 from ekaci_core.model.derivation import DerivationRecord
 from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.model.evaluation import EvaluatedItem, EvaluationKey
-from ekaci_core.model.ids import DrvPath
+from ekaci_core.model.ids import AttrPath, DrvPath
 from ekaci_core.model.package import PackageMeta
-from ekaci_core.store import attempts, builds, claims, derivations, evaluations, metadata
+from ekaci_core.store import attempts, build_batches, builds, claims, derivations, evaluations, metadata
 from ekaci_core.store.contract import (
     Attempt,
     AttemptId,
     BuildChange,
+    BuildWrites,
     DerivationId,
     EvaluationContents,
     EvaluationId,
     EvaluationRecord,
     EvaluationUse,
     MetaId,
+    StartAnswer,
     Store,
 )
 from ekaci_core.store.database import MEMORY, Database, connected
@@ -90,9 +92,15 @@ class SqliteStore:
         evaluation: EvaluationId,
         derivations: Sequence[DerivationRecord],
         items: Sequence[EvaluatedItem],
+        *,
+        earlier: EvaluationId | None = None,
     ) -> None:
         """See `Store`."""
-        await self._database.write(lambda tx: evaluations.add(tx, evaluation, derivations, items))
+        await self._database.write(lambda tx: evaluations.add(tx, evaluation, derivations, items, earlier))
+
+    async def fingerprints(self, evaluation: EvaluationId) -> Mapping[AttrPath, bytes]:
+        """See `Store`."""
+        return await self._database.read(lambda tx: evaluations.fingerprints(tx, evaluation))
 
     async def finish_evaluation(self, evaluation: EvaluationId, *, now: float) -> None:
         """See `Store`."""
@@ -141,6 +149,22 @@ class SqliteStore:
     async def record_builds(self, changes: Sequence[BuildChange]) -> None:
         """See `Store`."""
         await self._database.write(lambda tx: builds.record(tx, changes))
+
+    async def write_builds(
+        self, writes: BuildWrites, worker: str, *, now: float, until: float
+    ) -> Sequence[StartAnswer]:
+        """See `Store`."""
+        return await self._database.write(
+            lambda tx: build_batches.write(tx, writes, worker=worker, now=now, until=until)
+        )
+
+    async def renew_claims(self, worker: str, *, until: float) -> None:
+        """See `Store`."""
+        await self._database.write(lambda tx: build_batches.renew(tx, worker, until))
+
+    async def release_claims(self, worker: str) -> None:
+        """See `Store`."""
+        await self._database.write(lambda tx: build_batches.release_all(tx, worker))
 
     async def claim(self, drv: DrvPath, worker: str, *, now: float, until: float) -> str | None:
         """See `Store`."""

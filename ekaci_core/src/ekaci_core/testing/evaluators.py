@@ -34,6 +34,7 @@ from ekaci_core.model.evaluation import (
 from ekaci_core.model.ids import AttrPath, System
 from ekaci_core.process import run
 from ekaci_core.testing.builders import plugin_context
+from ekaci_core.testing.evaluator_earlier import EarlierConformance
 from ekaci_core.testing.evaluator_known import KnownConformance
 from ekaci_core.testing.evaluator_laboratory import (
     ENDLESS,
@@ -50,7 +51,7 @@ from ekaci_core.testing.evaluator_laboratory import (
 )
 
 
-class EvaluatorConformance(KnownConformance):
+class EvaluatorConformance(KnownConformance, EarlierConformance):
     """What every evaluator does. Set a flag to False for what an evaluator says that it cannot do."""
 
     enforces_memory = True

@@ -8,7 +8,7 @@ from typing import Final
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
-from ekaci_core.model.evaluation import EvaluatedAttribute, EvaluatedItem
+from ekaci_core.model.evaluation import EvaluatedAttribute, EvaluatedItem, UnchangedAttribute
 from ekaci_core.nix.pins import Pins
 
 _MOST: Final = 1000
@@ -40,7 +40,9 @@ class Outbox:
                 return
             items, self._items = self._items, []
             self._full = anyio.Event()
-            await self._pins.hold(item.drv for item in items if isinstance(item, EvaluatedAttribute))
+            await self._pins.hold(
+                item.drv for item in items if isinstance(item, EvaluatedAttribute | UnchangedAttribute)
+            )
             await self._sink.send(items)
 
     async def run(self) -> None:

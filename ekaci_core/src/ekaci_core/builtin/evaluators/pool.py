@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final
@@ -12,7 +13,7 @@ import attrs
 from ekaci_core.api import EvaluationRequest
 from ekaci_core.builtin.evaluators.excerpt_reading import ExcerptReading
 from ekaci_core.builtin.evaluators.frontier import Batch, Frontier, Mode
-from ekaci_core.builtin.evaluators.items import evaluated, not_a_package
+from ekaci_core.builtin.evaluators.items import evaluated, not_a_package, report_of
 from ekaci_core.builtin.evaluators.outbox import Outbox
 from ekaci_core.builtin.evaluators.verdicts import sentence_of
 from ekaci_core.builtin.evaluators.worker import Stopped, Task, Worker
@@ -130,26 +131,29 @@ class Pool:
         self._tell()
 
     def _record(self, number: int, task: Task, record: Record) -> None:
-        index, kind, *content = record.content
+        index, kind, text = report_of(record.text)
         if index < task.cursor:
             return  # a batch that got stuck was evaluated again, with the next line as its last argument
         path = task.batch.path(index)
         match kind:
             case "source":
-                self.home = Home.of((*self.home.paths, content[0]), self.home.wrapper)
+                self.home = Home.of((*self.home.paths, *json.loads(text)), self.home.wrapper)
                 return
             case "drv":
-                task.drv = content
+                task.drv = text
                 return
             case "meta":
-                self._put(evaluated(AttrPath.of(path), task.drv or [], content[0], self.home), task.batch)
+                item = evaluated(AttrPath.of(path), task.drv or "", text, self.home, self.request.earlier)
+                self._put(item, task.batch)
             case "set":
-                self.frontier.add(path, content[0], None if task.batch.top else number)
+                [names] = json.loads(text)
+                self.frontier.add(path, names, None if task.batch.top else number)
                 self._tell()
             case "null":
                 self._put(NullAttribute(AttrPath.of(path)), task.batch)
             case "other":
-                self._put(not_a_package(AttrPath.of(path), content[0]), task.batch)
+                [type_name] = json.loads(text)
+                self._put(not_a_package(AttrPath.of(path), type_name), task.batch)
         task.drv = None
         task.cursor = index + 1
 

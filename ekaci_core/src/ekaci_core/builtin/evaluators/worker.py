@@ -45,12 +45,15 @@ class Stopped(enum.Enum):
 
 @attrs.define
 class Task:
-    """A batch that a worker has been sent. ``cursor`` counts the items that are done."""
+    """A batch that a worker has been sent.
+
+    ``cursor`` counts the items that are done; ``drv`` is what was said of the next one's derivation.
+    """
 
     number: int
     batch: Batch
     cursor: int = 0
-    drv: list[Any] | None = None
+    drv: str | None = None
 
 
 class Queries:

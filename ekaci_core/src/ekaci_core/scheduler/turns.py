@@ -1,0 +1,280 @@
+"""The scheduler's loop: what has ended is followed up and what may start is begun, in one transaction a turn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import anyio
+import anyio.abc
+import attrs
+from anyio import TaskHandle
+
+from ekaci_core.api import BuildInterrupted, BuildOutcome, Built, Clock
+from ekaci_core.bus import Broadcast
+from ekaci_core.model.build import BuildState, Started
+from ekaci_core.model.derivation import DerivationRecord
+from ekaci_core.model.event import BuildFinished, BuildStarted, ReviewEvent
+from ekaci_core.scheduler.attempt import Attempts, Result, log_name, result_of
+from ekaci_core.scheduler.build_graph import BuildGraph, Effects
+from ekaci_core.scheduler.ledger import Ledger
+from ekaci_core.scheduler.node import RUNNABLE, Node
+from ekaci_core.scheduler.placement import Placement
+from ekaci_core.scheduler.ready_queue import ReadyQueue
+from ekaci_core.store.contract import (
+    AttemptEnd,
+    AttemptId,
+    BuildBegun,
+    BuildChanged,
+    BuildHeld,
+    BuildStart,
+    DerivationId,
+    Store,
+)
+
+React = Callable[[Effects], None]
+"""Told of recorded effects of builds that ended."""
+
+NotBegun = Callable[[Node, BuildHeld | BuildChanged], None]
+"""Told of a build that could not begin: another worker has it, or what was thought of it is out of date."""
+
+
+# More at once would keep what happened unrecorded for longer than the 20 ms that are allowed.
+_MOST: Final = 128
+_LOOK_SECONDS: Final = 1.0
+
+GIVEN_UP: Final = BuildInterrupted(BuildState.CANCELLED, "given up before it began")
+"""How an attempt ended whose builder was not asked."""
+
+
+@attrs.define(eq=False)
+class Job:
+    """A build that has begun."""
+
+    node: Node
+    at: int
+    attempt: AttemptId
+    record: DerivationRecord
+    begun: float
+    outcome: BuildOutcome = BuildInterrupted(BuildState.CANCELLED, "the run was stopped")  # unless it says otherwise
+    task: TaskHandle[None] | None = None
+
+    def stop(self, why: str) -> None:
+        """End it; it counts as cancelled."""
+        self.outcome = BuildInterrupted(BuildState.CANCELLED, why)
+        if self.task is not None:
+            self.task.cancel()
+
+
+@attrs.frozen(eq=False)
+class Pause:
+    """A wait before a derivation is built again."""
+
+    node: Node
+    seconds: float
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing comes after it, because the derivation was given up or built meanwhile."""
+        return self.node.build.state not in RUNNABLE
+
+
+@attrs.define(eq=False)
+class Turns:
+    """Keeps the builders busy. Nothing here waits for one build alone.
+
+    Attributes:
+        infrastructure: sentences on faults of the machine; after the first nothing new is started.
+        built: how many derivations were built.
+        jobs: builds that have begun, by the derivation's number.
+        held: whether nothing may start for now.
+    """
+
+    _store: Store
+    _placement: Placement
+    _graph: BuildGraph
+    _ledger: Ledger
+    _attempts: Attempts
+    _events: Broadcast[ReviewEvent]
+    _clock: Clock
+    _farewell_seconds: float
+    _patience_seconds: float
+    infrastructure: list[str] = attrs.field(factory=list, init=False)
+    built: int = attrs.field(default=0, init=False)
+    jobs: dict[int, Job] = attrs.field(factory=dict, init=False)
+    held: bool = attrs.field(default=False, init=False)
+    _queue: ReadyQueue = attrs.field(factory=ReadyQueue, init=False)
+    _setbacks: Counter[int] = attrs.field(factory=Counter, init=False)
+    _paused: dict[int, Pause] = attrs.field(factory=dict, init=False)
+    _ended: list[Job] = attrs.field(factory=list, init=False)
+    _due: bool = attrs.field(default=False, init=False)
+    _stalled: float = attrs.field(default=0.0, init=False)
+    _wake: anyio.Event = attrs.field(factory=anyio.Event, init=False)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being built, begun or followed up, nor waits for a slot or a time that it may get."""
+        if self._due or self.jobs or self._ended:
+            return False
+        if self.held or self.infrastructure:
+            return True
+        return not self._queue.waiting and all(each.is_over for each in self._paused.values())
+
+    def push(self, nodes: Iterable[Node]) -> None:
+        """Queue those that may start."""
+        for node in nodes:
+            if node.build.state in RUNNABLE:
+                self._queue.push(node)
+        self._turn_is_due()
+
+    def stop(self, why: str) -> None:
+        """End all that is being built."""
+        for job in self.jobs.values():
+            job.stop(why)
+
+    async def run(self, react: React, not_begun: NotBegun) -> None:
+        """Take turns, for ever. Cancellation stops all builds and has their ends recorded, within a deadline.
+
+        Raises:
+            InfrastructureFault: the store failed.
+        """
+        try:
+            async with anyio.create_task_group() as builds:
+                while True:
+                    await self._something()
+                    self._wake = anyio.Event()
+                    await self._turn(builds, react, not_begun)
+        finally:
+            with anyio.move_on_after(self._farewell_seconds, shield=True):
+                stopped = list(self.jobs.values())
+                effects, ends, releases = self._follow_up(stopped)
+                await self._ledger.record(effects.steps, ends=ends, releases=releases)
+                self._tell(stopped)
+
+    async def _something(self) -> None:
+        """Wait for a reason to take a turn. Slots of builders that are elsewhere come and go without one."""
+        while not self._wake.is_set():
+            stalled = self._queue.waiting and not self.jobs and not self.held and not self.infrastructure
+            with anyio.move_on_after(_LOOK_SECONDS if self._queue.waiting else None):
+                await self._wake.wait()
+                return
+            self._stalled = self._stalled + _LOOK_SECONDS if stalled else 0.0
+            if self._stalled >= self._patience_seconds:
+                names = ", ".join(sorted(offer.builder.name for offer in self._placement.offers))
+                self.infrastructure.append(f"no builder could be reached for {self._stalled:.0f} seconds: {names}")
+            self._turn_is_due()
+
+    async def _turn(self, builds: anyio.abc.TaskGroup, react: React, not_begun: NotBegun) -> None:
+        ended, self._ended = self._ended[:_MOST], self._ended[_MOST:]
+        if self._ended:
+            self._turn_is_due()
+        effects, ends, releases = self._follow_up(ended)
+        for node in effects.ready:
+            if (pause := self._paused.get(node.key)) is not None:
+                builds.start_soon(self._after, pause)
+            elif node.build.state in RUNNABLE:
+                self._queue.push(node)
+        taken = self._take()
+        starts = [self._start(node, at) for node, at in taken]
+        with anyio.CancelScope(shield=True):  # what was taken is recorded, and then begins or is given back
+            answers = await self._ledger.record(effects.steps, ends=ends, releases=releases, starts=starts)
+            begun = [
+                DerivationId(node.key)
+                for (node, _), answer in zip(taken, answers, strict=True)
+                if isinstance(answer, BuildBegun)
+            ]
+            records = await self._store.derivations(begun) if begun else {}
+        self._tell(ended)
+        for (node, at), answer in zip(taken, answers, strict=True):
+            if isinstance(answer, BuildBegun):
+                record = records[DerivationId(node.key)]
+                self._begin(builds, Job(node, at, answer.attempt, record, self._clock.monotonic()))
+            else:
+                self._placement.give_back(at, node.lane)
+                self._turn_is_due()  # another may have the slot
+                not_begun(node, answer)
+        self._due = self._wake.is_set()
+        react(effects)
+
+    def _tell(self, ended: Iterable[Job]) -> None:
+        for job in ended:
+            seconds = self._clock.monotonic() - job.begun
+            self._events.send(BuildFinished(job.record.path, job.node.build.state, seconds))
+
+    def _follow_up(self, ended: Sequence[Job]) -> tuple[Effects, list[AttemptEnd], list[int]]:
+        effects = Effects()
+        ends, releases = [], []
+        now = self._clock.now()
+        for job in ended:
+            node, outcome = job.node, job.outcome
+            self._placement.give_back(job.at, node.lane)
+            del self.jobs[node.key]
+            if node.build.state is BuildState.BUILDING:
+                result = self._result(job)
+                self._graph.apply(node, result.event, result.reason or "built", effects)
+            else:  # it was given up before its builder was asked
+                result = result_of(node.build, GIVEN_UP, 0, self._attempts.settings.backoff)
+            ends.append(AttemptEnd(job.attempt, now, result.exit_status, result.outcome, result.reason, result.kind))
+            releases.append(node.key)
+            self.built += isinstance(outcome, Built)
+            if result.pause is not None:
+                self._paused[node.key] = Pause(node, result.pause)
+            elif isinstance(outcome, BuildInterrupted) and outcome.infrastructure:
+                self.infrastructure.append(outcome.reason)
+        return effects, ends, releases
+
+    def _result(self, job: Job) -> Result:
+        key, outcome = job.node.key, job.outcome
+        if isinstance(outcome, BuildInterrupted) and outcome.transient is not None:
+            self._setbacks[key] += 1
+        result = result_of(job.node.build, outcome, self._setbacks[key], self._attempts.settings.backoff)
+        if result.pause is None:
+            del self._setbacks[key]
+        return result
+
+    async def _after(self, pause: Pause) -> None:
+        await anyio.sleep(pause.seconds)
+        if self._paused.get(pause.node.key) is pause:  # else it began meanwhile, and now there is another
+            del self._paused[pause.node.key]
+            self.push([pause.node])
+
+    def _take(self) -> list[tuple[Node, int]]:
+        taken: list[tuple[Node, int]] = []
+        while not (self.infrastructure or self.held) and (node := self._queue.pop(self._placement)) is not None:
+            inputs = [self._graph.nodes[key].build.drv for key in node.inputs] if len(node.lane.builders) > 1 else ()
+            at = self._placement.free(node.lane, inputs)
+            assert at is not None  # noqa: S101 - its lane had one
+            self._placement.take(at, node.lane)
+            taken.append((node, at))
+            if len(taken) == _MOST:
+                self._turn_is_due()
+                break
+        return taken
+
+    def _start(self, node: Node, at: int) -> BuildStart:
+        log = log_name(self._attempts.logs_dir, node.build.drv)
+        return BuildStart(DerivationId(node.key), node.build, self._placement.offers[at].builder.name, log)
+
+    def _begin(self, builds: anyio.abc.TaskGroup, job: Job) -> None:
+        node = job.node
+        self.jobs[node.key] = job
+        job.task = builds.create_task(self._build(job), name=node.build.drv)
+        if node.build.state not in RUNNABLE:
+            job.stop(GIVEN_UP.reason)
+            return
+        self._graph.apply(node, Started(), "")  # the store has it already
+        self._events.send(BuildStarted(node.build.drv, node.build.drv.name))
+        if self.held or self.infrastructure:
+            job.stop("the run was stopped")
+
+    async def _build(self, job: Job) -> None:
+        try:
+            job.outcome = await self._attempts.make(job.record, self._placement.offers[job.at])
+        finally:
+            self._ended.append(job)
+            self._turn_is_due()
+
+    def _turn_is_due(self) -> None:
+        self._due = True
+        self._wake.set()
