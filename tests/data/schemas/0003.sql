@@ -8,7 +8,7 @@ CREATE TABLE attempt (
   exit_status INTEGER,
   outcome INTEGER,
   reason TEXT NOT NULL DEFAULT ''
-, kind TEXT) STRICT;
+) STRICT;
 CREATE TABLE attribute (
   evaluation INTEGER NOT NULL REFERENCES evaluation (id) ON DELETE CASCADE,
   attr TEXT NOT NULL,
@@ -51,6 +51,10 @@ CREATE TABLE derivation (
   features TEXT,
   prefer_local INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE TABLE duration (
+  subject TEXT PRIMARY KEY,
+  seconds REAL NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE evaluation (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   tree TEXT NOT NULL,

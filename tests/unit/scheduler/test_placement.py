@@ -144,9 +144,11 @@ def test_a_faster_builder_goes_first_then_the_one_that_has_the_inputs() -> None:
     for _ in range(3):
         at = placement.free(lane, inputs)
         assert at is not None
-        placement.take(at, lane)
+        placement.reserve(at)
         taken.append(at)
     assert taken == [1, 0, 2]
+    placement.unreserve(0)
+    assert placement.free(lane, inputs) == 0
 
 
 def test_slots_that_go_and_come_back_are_seen() -> None:

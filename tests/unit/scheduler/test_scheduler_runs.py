@@ -324,3 +324,44 @@ async def test_a_directory_for_roots_that_cannot_be_made_is_named(
     (tmp_path / "roots").write_text("in the way")
     with pytest.raises(InfrastructureFault, match=r"roots: the directory for roots of builds cannot be made"):
         await scripted_scheduler(store, nix, [], tmp_path).build([])
+
+
+async def test_a_builder_whose_slots_come_back_is_used_again(store: Store, nix: ScriptedNix, tmp_path: Path) -> None:
+    nix.derivation("lib")
+    nix.derivation("app", ["lib"])
+    await nix.evaluated(store)
+
+    async def leave(request: BuildRequest) -> BuildOutcome:
+        del request
+        builder.slots = 0
+        return Built()
+
+    builder = ScriptedBuilder(nix, {"lib": [leave]}, slots=1)
+    async with scripted_scheduler(store, nix, [builder], tmp_path).running() as run, anyio.create_task_group() as tasks:
+        await run.add([Wanted(drv_path("app"))])
+        tasks.start_soon(run.wait)
+        while builder.slots:  # noqa: ASYNC110 - the builder is no part of the run
+            await anyio.sleep(0.01)
+        await anyio.sleep(0.05)
+        assert builder.order == ["lib"]
+        builder.slots = 1
+    assert builder.order == ["lib", "app"]
+
+
+async def test_builders_that_stay_away_are_a_fault_of_the_machine(
+    store: Store, nix: ScriptedNix, tmp_path: Path
+) -> None:
+    nix.derivation("lib")
+    nix.derivation("app", ["lib"])
+    await nix.evaluated(store)
+
+    async def leave(request: BuildRequest) -> BuildOutcome:
+        del request
+        builder.slots = 0
+        return Built()
+
+    builder = ScriptedBuilder(nix, {"lib": [leave]}, slots=1, name="far")
+    settings = SchedulerSettings(patience_seconds=2)
+    told = await scripted_scheduler(store, nix, [builder], tmp_path, settings=settings).build([Wanted(drv_path("app"))])
+    assert told == ("no builder could be reached for 2 seconds: far",)
+    assert await states(store, "app") == [BuildState.BUILDABLE]

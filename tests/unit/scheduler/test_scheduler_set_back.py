@@ -171,3 +171,15 @@ async def test_what_pauses_here_can_be_built_by_another(stage: Stage) -> None:
         await meanwhile(run)
     assert (builder.attempts["lib"], second.attempts["lib"]) == (1, 1)
     assert (await stage.state("app")).state is S.SUCCESS
+
+
+@pytest.mark.parametrize("kind", [TransientKind.BUILDER_LOST, TransientKind.SSH])
+async def test_a_lost_builder_costs_an_attempt_elsewhere(stage: Stage, kind: TransientKind) -> None:
+    lost = BuildInterrupted(S.PROCESS_DEATH, "lost", transient=kind)
+    first = ScriptedBuilder(stage.nix, {"lib": [lost] * 9}, name="first", slots=3)
+    second = ScriptedBuilder(stage.nix, {}, name="second", slots=1)
+    settings = SchedulerSettings(poll_seconds=0.01, backoff=SOON)
+    scheduler = scripted_scheduler(stage.store, stage.nix, [first, second], stage.folder, settings=settings)
+    assert await scheduler.build([Wanted(drv_path("app"))]) == ()
+    assert [(each.builder, each.kind) for each in await stage.attempts("lib")] == [("first", kind), ("second", None)]
+    assert (await stage.state("app")).state is S.SUCCESS

@@ -14,7 +14,7 @@ from ekaci_core.api import (
     BuildRequest,
     Built,
     DerivationRecord,
-    InfrastructureFault,
+    EkaciError,
     Logger,
     TransientKind,
 )
@@ -74,10 +74,33 @@ class Attempts:
     roots_dir: Path
     settings: SchedulerSettings
 
+    async def prepare(self, record: DerivationRecord, offer: Offer) -> BuildInterrupted | None:
+        """Have brought to the builder what a build needs; None once it is there. Raises nothing but cancellation."""
+        try:
+            return await guarded(
+                lambda: offer.builder.prepare(self._request(record)),
+                surprised,
+                who=f"builder {offer.builder.name}",
+                log=self.log,
+            )
+        except EkaciError as fault:
+            return BuildInterrupted(BuildState.PROCESS_DEATH, str(fault), infrastructure=True)
+
     async def make(self, record: DerivationRecord, offer: Offer) -> BuildOutcome:
         """Have a derivation built. Raises nothing but cancellation, which stops the build."""
+        try:
+            return await guarded(
+                lambda: offer.builder.build(self._request(record)),
+                surprised,
+                who=f"builder {offer.builder.name}",
+                log=self.log,
+            )
+        except EkaciError as fault:
+            return BuildInterrupted(BuildState.PROCESS_DEATH, str(fault), infrastructure=True)
+
+    def _request(self, record: DerivationRecord) -> BuildRequest:
         drv = record.path
-        request = BuildRequest(
+        return BuildRequest(
             derivation=record,
             log=log_path(self.logs_dir, drv),
             gc_root=gc_root(self.roots_dir, drv),
@@ -85,12 +108,6 @@ class Attempts:
             max_duration_seconds=self.settings.max_duration_seconds,
             on_phase=lambda phase: self.events.send(BuildPhase(drv, phase)),
         )
-        try:
-            return await guarded(
-                lambda: offer.builder.build(request), surprised, who=f"builder {offer.builder.name}", log=self.log
-            )
-        except InfrastructureFault as fault:
-            return BuildInterrupted(BuildState.PROCESS_DEATH, str(fault), infrastructure=True)
 
 
 def result_of(build: Build, outcome: BuildOutcome, setbacks: int, backoff: Backoff) -> Result:

@@ -174,6 +174,8 @@ class BuildGraph:
         after = node.build.state
         if before is after:
             return
+        if after is BuildState.QUEUED:
+            self._refresh(node, effects)  # first, so that what needs it sees where it ends up
         if before in FAILED or before.is_interruption:
             self._recovered(node, effects)
         if after is BuildState.SUCCESS:
@@ -185,8 +187,6 @@ class BuildGraph:
             self._spread(node, DependencyFailed(node.build.drv), effects)
         elif after.is_interruption:
             self._spread(node, DependencyInterrupted(node.build.drv), effects)
-        elif after is BuildState.QUEUED:
-            self._refresh(node, effects)
 
     def _refresh(self, node: Node, effects: Effects) -> None:
         """Bring a queued node to where its direct inputs put it."""

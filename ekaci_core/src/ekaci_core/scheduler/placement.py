@@ -69,9 +69,15 @@ class Placement:
     """The builders of a run and their free slots."""
 
     def __init__(self, builders: Sequence[Builder], *, fixed_output_jobs: int = FIXED_OUTPUT_JOBS) -> None:
-        """Offer what these builders have, without those that have no slot now; ``fixed_output_jobs`` may run beside what takes slots."""
+        """Offer what these builders have, without those that have no slot at all.
+
+        Args:
+            builders: in order of preference where nothing else decides.
+            fixed_output_jobs: how many fixed-output derivations may be built beside what takes slots.
+        """
         self.offers = [Offer.of(builder) for builder in builders if builder.slots > 0]
         self._used = [0] * len(self.offers)
+        self._reserved = [0] * len(self.offers)
         self._fixed_output_free = fixed_output_jobs
         self._lanes: dict[Lane, Lane] = {}
 
@@ -99,18 +105,30 @@ class Placement:
         return f"every builder for {system} only takes what requires the feature{_s(needed)} {', '.join(needed)}"
 
     def free(self, lane: Lane, inputs: Collection[StorePath] = ()) -> int | None:
-        """Return the builder of this lane that should take the next derivation, None where all are busy.
+        """Return the builder of this lane that should be given the next derivation, None where all have enough.
 
         A faster one goes first, then the one that has more of the inputs, then the one with most free slots.
         """
         if lane.fixed_output:
-            able = lane.builders if self._fixed_output_free > 0 else ()
-            able = tuple(at for at in able if self.offers[at].builder.slots > 0)
+            able = tuple(at for at in lane.builders if self._fetches(at))
         else:
             able = tuple(at for at in lane.builders if self._free(at) > 0)
         if len(able) <= 1:
             return able[0] if able else None
         return max(able, key=lambda at: self._merit(at, inputs))
+
+    def has_slot(self, at: int, lane: Lane) -> bool:
+        """Whether a builder has a free slot for what waits for this very builder."""
+        slots = self.offers[at].builder.slots
+        return slots > 0 and self._fixed_output_free > 0 if lane.fixed_output else slots > self._used[at]
+
+    def reserve(self, at: int) -> None:
+        """Have a builder, which is elsewhere, be brought what one build needs."""
+        self._reserved[at] += 1
+
+    def unreserve(self, at: int) -> None:
+        """Undo `reserve`."""
+        self._reserved[at] -= 1
 
     def take(self, at: int, lane: Lane) -> None:
         """Occupy a slot."""
@@ -126,8 +144,14 @@ class Placement:
         else:
             self._used[at] -= 1
 
+    def _fetches(self, at: int) -> bool:
+        offer = self.offers[at]
+        return self._fixed_output_free > 0 and (offer.builder.slots > 0 if offer.is_local else self._free(at) > 0)
+
     def _free(self, at: int) -> int:
-        return self.offers[at].builder.slots - self._used[at]
+        # A builder elsewhere is brought the inputs of as many builds as it has slots, whatever it builds meanwhile.
+        offer = self.offers[at]
+        return offer.builder.slots - (self._used[at] if offer.is_local else self._reserved[at])
 
     def _merit(self, at: int, inputs: Collection[StorePath]) -> tuple[float, int, int]:
         offer = self.offers[at]

@@ -13,6 +13,7 @@ from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.nix.dry_run import BuildPlan
 from ekaci_core.scheduler.build_graph import BuildGraph, Step
+from ekaci_core.scheduler.durations import UNKNOWN_SECONDS, subject
 from ekaci_core.scheduler.node import Node
 from ekaci_core.scheduler.placement import Placement
 from ekaci_core.scheduler.recovery import resumed
@@ -117,10 +118,14 @@ class Planner:
         plan.stored = await self._store.builds(ids)
         for some in _chunks(keys):
             records = await self._store.derivations(some)
+            subjects = {key: subject(record) for key, record in records.items()}
+            learnt = await self._store.durations(frozenset(subjects.values()))
             for key in some:
                 below = (dag.keys[each] for each in dag.inputs(dag.node(key)))
                 inputs = tuple(each for each in below if each in among or each in graph)
-                plan.nodes.append(self._node(plan, records[key], key, inputs))
+                node = self._node(plan, records[key], key, inputs)
+                node.seconds = learnt.get(subjects[key], UNKNOWN_SECONDS)
+                plan.nodes.append(node)
 
     def _node(self, plan: Plan, record: DerivationRecord, key: int, inputs: tuple[int, ...]) -> Node:
         lane = self._placement.lane_of(record)

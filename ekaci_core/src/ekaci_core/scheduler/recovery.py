@@ -49,8 +49,8 @@ def resumed(build: Build, *, rebuild_failed: bool) -> Step | None:
 def after_death(build: Build, attempt: Attempt | None) -> list[Step]:
     """Say what becomes of a derivation in hand whose worker died.
 
-    The end of an attempt is recorded before the state that follows from it, so a death between the two is made good
-    here: what succeeded has succeeded, and a failure that was seen is counted. What had no end has died with its
+    Where an attempt has an end and the state does not say so, that is made good: what succeeded has succeeded, and a
+    failure that was seen is counted. What had no end has died with its
     scheduler. All but results goes back to the queue.
     """
     steps = []

@@ -126,6 +126,7 @@ class Scheduler:
             self.clock,
             self.settings.farewell_seconds,
             self.settings.patience_seconds,
+            self.settings.copy_pause_seconds,
         )
         return BuildRun(
             store=self.store,

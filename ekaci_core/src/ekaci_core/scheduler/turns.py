@@ -11,13 +11,15 @@ import anyio.abc
 import attrs
 from anyio import TaskHandle
 
-from ekaci_core.api import BuildInterrupted, BuildOutcome, Built, Clock
+from ekaci_core.api import BuildInterrupted, BuildOutcome, Built, Clock, TransientKind
 from ekaci_core.bus import Broadcast
-from ekaci_core.model.build import BuildState, Started
+from ekaci_core.model.build import BuildState, NoBuilder, Started
 from ekaci_core.model.derivation import DerivationRecord
 from ekaci_core.model.event import BuildFinished, BuildStarted, ReviewEvent
 from ekaci_core.scheduler.attempt import Attempts, Result, log_name, result_of
 from ekaci_core.scheduler.build_graph import BuildGraph, Effects
+from ekaci_core.scheduler.copying import Copies
+from ekaci_core.scheduler.durations import subject
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.scheduler.node import RUNNABLE, Node
 from ekaci_core.scheduler.placement import Placement
@@ -43,6 +45,8 @@ NotBegun = Callable[[Node, BuildHeld | BuildChanged], None]
 # More at once would keep what happened unrecorded for longer than the 20 ms that are allowed.
 _MOST: Final = 128
 _LOOK_SECONDS: Final = 1.0
+
+_LOST: Final = frozenset({TransientKind.BUILDER_LOST, TransientKind.SSH})
 
 GIVEN_UP: Final = BuildInterrupted(BuildState.CANCELLED, "given up before it began")
 """How an attempt ended whose builder was not asked."""
@@ -100,6 +104,7 @@ class Turns:
     _clock: Clock
     _farewell_seconds: float
     _patience_seconds: float
+    _pause_seconds: float
     infrastructure: list[str] = attrs.field(factory=list, init=False)
     built: int = attrs.field(default=0, init=False)
     jobs: dict[int, Job] = attrs.field(factory=dict, init=False)
@@ -111,11 +116,25 @@ class Turns:
     _due: bool = attrs.field(default=False, init=False)
     _stalled: float = attrs.field(default=0.0, init=False)
     _wake: anyio.Event = attrs.field(factory=anyio.Event, init=False)
+    _unreachable: list[tuple[Node, str]] = attrs.field(factory=list, init=False)
+    _copies: Copies = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Make the stage in front of the slots."""
+        self._copies = Copies(
+            self._store,
+            self._placement,
+            self._attempts,
+            requeue=lambda node: self.push([node]),
+            unreachable=lambda node, why: self._unreachable.append((node, why)),
+            due=self._turn_is_due,
+            pause_seconds=self._pause_seconds,
+        )
 
     @property
     def idle(self) -> bool:
         """Whether nothing is being built, begun or followed up, nor waits for a slot or a time that it may get."""
-        if self._due or self.jobs or self._ended:
+        if self._due or self.jobs or self._ended or self._copies:
             return False
         if self.held or self.infrastructure:
             return True
@@ -130,6 +149,7 @@ class Turns:
 
     def stop(self, why: str) -> None:
         """End all that is being built."""
+        self._copies.stop()
         for job in self.jobs.values():
             job.stop(why)
 
@@ -155,7 +175,7 @@ class Turns:
     async def _something(self) -> None:
         """Wait for a reason to take a turn. Slots of builders that are elsewhere come and go without one."""
         while not self._wake.is_set():
-            stalled = self._queue.waiting and not self.jobs and not self.held and not self.infrastructure
+            stalled = self._queue.waiting and not (self.jobs or self._copies or self.held or self.infrastructure)
             with anyio.move_on_after(_LOOK_SECONDS if self._queue.waiting else None):
                 await self._wake.wait()
                 return
@@ -170,12 +190,16 @@ class Turns:
         if self._ended:
             self._turn_is_due()
         effects, ends, releases = self._follow_up(ended)
+        for node, why in self._unreachable:
+            if node.build.state in RUNNABLE:
+                self._graph.apply(node, NoBuilder(), why, effects)
+        self._unreachable.clear()
         for node in effects.ready:
             if (pause := self._paused.get(node.key)) is not None:
                 builds.start_soon(self._after, pause)
             elif node.build.state in RUNNABLE:
                 self._queue.push(node)
-        taken = self._take()
+        taken = self._take(builds)
         starts = [self._start(node, at) for node, at in taken]
         with anyio.CancelScope(shield=True):  # what was taken is recorded, and then begins or is given back
             answers = await self._ledger.record(effects.steps, ends=ends, releases=releases, starts=starts)
@@ -205,7 +229,6 @@ class Turns:
     def _follow_up(self, ended: Sequence[Job]) -> tuple[Effects, list[AttemptEnd], list[int]]:
         effects = Effects()
         ends, releases = [], []
-        now = self._clock.now()
         for job in ended:
             node, outcome = job.node, job.outcome
             self._placement.give_back(job.at, node.lane)
@@ -215,11 +238,13 @@ class Turns:
                 self._graph.apply(node, result.event, result.reason or "built", effects)
             else:  # it was given up before its builder was asked
                 result = result_of(node.build, GIVEN_UP, 0, self._attempts.settings.backoff)
-            ends.append(AttemptEnd(job.attempt, now, result.exit_status, result.outcome, result.reason, result.kind))
+            ends.append(self._end(job, result))
             releases.append(node.key)
             self.built += isinstance(outcome, Built)
             if result.pause is not None:
                 self._paused[node.key] = Pause(node, result.pause)
+                if result.kind in _LOST:  # another builder, where there is one
+                    node.lane = node.lane.without(job.at) or node.lane
             elif isinstance(outcome, BuildInterrupted) and outcome.infrastructure:
                 self.infrastructure.append(outcome.reason)
         return effects, ends, releases
@@ -233,24 +258,48 @@ class Turns:
             del self._setbacks[key]
         return result
 
+    def _end(self, job: Job, result: Result) -> AttemptEnd:
+        took = self._clock.monotonic() - job.begun
+        return AttemptEnd(
+            job.attempt,
+            self._clock.now(),
+            result.exit_status,
+            result.outcome,
+            result.reason,
+            learnt=(subject(job.record), took) if isinstance(job.outcome, Built) else None,
+            kind=result.kind,
+        )
+
     async def _after(self, pause: Pause) -> None:
         await anyio.sleep(pause.seconds)
         if self._paused.get(pause.node.key) is pause:  # else it began meanwhile, and now there is another
             del self._paused[pause.node.key]
             self.push([pause.node])
 
-    def _take(self) -> list[tuple[Node, int]]:
+    def _take(self, tasks: anyio.abc.TaskGroup) -> list[tuple[Node, int]]:
+        """Fill free slots, and have what is bound for builders elsewhere brought there."""
         taken: list[tuple[Node, int]] = []
-        while not (self.infrastructure or self.held) and (node := self._queue.pop(self._placement)) is not None:
-            inputs = [self._graph.nodes[key].build.drv for key in node.inputs] if len(node.lane.builders) > 1 else ()
-            at = self._placement.free(node.lane, inputs)
-            assert at is not None  # noqa: S101 - its lane had one
-            self._placement.take(at, node.lane)
-            taken.append((node, at))
-            if len(taken) == _MOST:
-                self._turn_is_due()
-                break
+        if self.infrastructure or self.held:
+            return taken
+        for arrived, at in self._copies.ready():
+            self._placement.take(at, arrived.lane)
+            taken.append((arrived, at))
+        while len(taken) < _MOST and (node := self._queue.pop(self._placement)) is not None:
+            at = self._choose(node)
+            if self._placement.offers[at].is_local:
+                self._placement.take(at, node.lane)
+                taken.append((node, at))
+            else:
+                self._copies.begin(tasks, node, at)
+        if len(taken) >= _MOST:
+            self._turn_is_due()
         return taken
+
+    def _choose(self, node: Node) -> int:
+        inputs = [self._graph.nodes[key].build.drv for key in node.inputs] if len(node.lane.builders) > 1 else ()
+        at = self._placement.free(node.lane, inputs)
+        assert at is not None  # noqa: S101 - its lane had one
+        return at
 
     def _start(self, node: Node, at: int) -> BuildStart:
         log = log_name(self._attempts.logs_dir, node.build.drv)

@@ -51,6 +51,7 @@ class SchedulerSettings:
         farewell_seconds: how long a cancelled build may take to have its end recorded.
         backoff: when a build is tried again whose attempt ended for a reason that may pass by itself.
         fixed_output_jobs: how many fixed-output derivations are built at once, beside what takes slots.
+        copy_pause_seconds: how long to wait after no builder could be brought what a build needs; doubled each time.
         patience_seconds: give up after so long without a slot at any builder while nothing is being built.
     """
 
@@ -64,3 +65,4 @@ class SchedulerSettings:
     backoff: Backoff = Backoff()
     fixed_output_jobs: int = FIXED_OUTPUT_JOBS
     patience_seconds: float = 900
+    copy_pause_seconds: float = 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import cast
 
 from ekaci_core.model.build import Build, BuildState
@@ -45,6 +45,7 @@ def write(
             for end in writes.ends
         ),
     )
+    connection.executemany(query("learn_duration"), [end.learnt for end in writes.ends if end.learnt is not None])
     builds.record(connection, writes.changes)
     connection.executemany(
         "DELETE FROM claim WHERE derivation = ? AND worker = ?", ((key, worker) for key in writes.releases)
@@ -86,3 +87,13 @@ def renew(connection: sqlite3.Connection, worker: str, until: float) -> None:
 def release_all(connection: sqlite3.Connection, worker: str) -> None:
     """End every claim of the worker."""
     connection.execute("DELETE FROM claim WHERE worker = ?", (worker,))
+
+
+def durations(connection: sqlite3.Connection, subjects: Collection[str]) -> dict[str, float]:
+    """Read what was learnt of these."""
+    asked = json.dumps(list(subjects))
+    return dict(
+        connection.execute(
+            "SELECT subject, seconds FROM duration WHERE subject IN (SELECT value FROM json_each(?))", (asked,)
+        )
+    )

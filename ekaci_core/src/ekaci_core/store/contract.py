@@ -131,13 +131,18 @@ StartAnswer = BuildBegun | BuildHeld | BuildChanged
 
 @attrs.frozen
 class AttemptEnd:
-    """How an attempt ended; ``kind`` says that the reason may pass by itself."""
+    """How an attempt ended.
+
+    ``learnt`` is what was built, in the words of whoever asks for durations, and seconds. ``kind`` says that the reason
+    may pass by itself.
+    """
 
     attempt: AttemptId
     at: float
     exit_status: int | None
     outcome: BuildState
     reason: str
+    learnt: tuple[str, float] | None = None
     kind: TransientKind | None = None
 
 
@@ -340,6 +345,10 @@ class Store(Protocol):
 
     async def attempts(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, Sequence[Attempt]]:
         """Return all attempts at each that has any, the first one first."""
+        ...
+
+    async def durations(self, subjects: Collection[str]) -> Mapping[str, float]:
+        """Return how many seconds it took to build these, as far as it was learnt."""
         ...
 
     async def last_attempts(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, Attempt]:

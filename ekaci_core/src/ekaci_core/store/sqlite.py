@@ -205,6 +205,10 @@ class SqliteStore:
         """See `Store`."""
         return await self._database.read(lambda tx: attempts.of(tx, drvs))
 
+    async def durations(self, subjects: Collection[str]) -> Mapping[str, float]:
+        """See `Store`."""
+        return await self._database.read(lambda tx: build_batches.durations(tx, subjects))
+
     async def last_attempts(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, Attempt]:
         """See `Store`."""
         return await self._database.read(lambda tx: attempts.last(tx, drvs))

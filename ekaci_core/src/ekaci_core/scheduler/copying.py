@@ -1,0 +1,97 @@
+"""Bringing inputs to builders that are elsewhere: a stage of its own, which holds no slot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
+from typing import Final
+
+import anyio
+import anyio.abc
+import attrs
+from anyio import TaskHandle
+
+from ekaci_core.api import BuildInterrupted
+from ekaci_core.scheduler.attempt import Attempts
+from ekaci_core.scheduler.node import RUNNABLE, Node, Rank
+from ekaci_core.scheduler.placement import Lane, Placement
+from ekaci_core.store.contract import DerivationId, Store
+
+_ROUNDS: Final = 5
+
+
+@attrs.define(eq=False)
+class Copies:
+    """Derivations on their way to a builder, or there and waiting for a slot.
+
+    A builder is given as many ahead as it has slots. One that cannot be brought the inputs is left out for this
+    derivation; when all have been, all are asked again after a while, longer each time, and then given up.
+    """
+
+    _store: Store
+    _placement: Placement
+    _attempts: Attempts
+    _requeue: Callable[[Node], None]
+    _unreachable: Callable[[Node, str], None]
+    _due: Callable[[], None]
+    _pause_seconds: float
+    _under_way: dict[int, TaskHandle[None]] = attrs.field(factory=dict, init=False)
+    _there: dict[int, list[tuple[Rank, Node]]] = attrs.field(factory=dict, init=False)
+    _whole_lanes: dict[int, Lane] = attrs.field(factory=dict, init=False)
+    _rounds: dict[int, int] = attrs.field(factory=dict, init=False)
+
+    def __bool__(self) -> bool:
+        return bool(self._under_way) or any(self._there.values())
+
+    def begin(self, tasks: anyio.abc.TaskGroup, node: Node, at: int) -> None:
+        """Bring to builder ``at`` what a derivation needs."""
+        self._placement.reserve(at)
+        self._under_way[node.key] = tasks.create_task(self._bring(node, at), name=f"copy for {node.build.drv.name}")
+
+    def stop(self) -> None:
+        """End all copying, and forget what waits."""
+        for handle in self._under_way.values():
+            handle.cancel()
+        for at, waiting in self._there.items():
+            for _ in waiting:
+                self._placement.unreserve(at)
+            waiting.clear()
+
+    def ready(self) -> Iterator[tuple[Node, int]]:
+        """Yield what may start now; the caller takes the slot before it goes on."""
+        for at, waiting in self._there.items():
+            while waiting and self._placement.has_slot(at, waiting[0][1].lane):
+                _, node = heappop(waiting)
+                self._placement.unreserve(at)
+                if node.build.state in RUNNABLE:  # else it was given up meanwhile
+                    yield node, at
+
+    async def _bring(self, node: Node, at: int) -> None:
+        reserved = True
+        try:
+            key = DerivationId(node.key)
+            record = (await self._store.derivations([key]))[key]
+            failure = await self._attempts.prepare(record, self._placement.offers[at])
+            reserved = False
+            if failure is None:
+                heappush(self._there.setdefault(at, []), (node.rank, node))
+            else:
+                self._placement.unreserve(at)
+                await self._elsewhere(node, at, failure)
+        finally:
+            del self._under_way[node.key]
+            if reserved:
+                self._placement.unreserve(at)
+            self._due()
+
+    async def _elsewhere(self, node: Node, at: int, failure: BuildInterrupted) -> None:
+        whole = self._whole_lanes.setdefault(node.key, node.lane)
+        node.lane = node.lane.without(at)
+        if not node.lane:
+            node.lane = whole
+            rounds = self._rounds[node.key] = self._rounds.get(node.key, 0) + 1
+            if rounds == _ROUNDS:
+                self._unreachable(node, f"{self._placement.offers[at].builder.name}: {failure.reason}")
+                return
+            await anyio.sleep(self._pause_seconds * 2 ** (rounds - 1))
+        self._requeue(node)
