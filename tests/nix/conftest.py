@@ -83,6 +83,13 @@ class ReviewedRepository:
         stdout, stderr = process.communicate(timeout=100)
         return Finished(process.returncode, stdout, stderr)
 
+    def logs(self, *arguments: str) -> Finished:
+        """Print a log."""
+        done = subprocess.run(
+            [EKACI, "logs", *arguments], env=dict(self.environment), capture_output=True, text=True, check=False
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
     def review_killed_at(self, line: str, *arguments: str) -> Finished:
         """Review, and kill the process, as a power cut would, when this line of progress appears."""
         process = self.start(*arguments)

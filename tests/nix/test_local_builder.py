@@ -18,6 +18,7 @@ from ekaci_core.api import (
     UsageFault,
 )
 from ekaci_core.builtin.local_builder import LocalBuilder, LocalBuilderConfig, LocalBuilderType
+from ekaci_core.logs import chunks, open_log
 from ekaci_core.testing.builders import BuilderConformance, Workshop, plugin_context
 
 pytestmark = pytest.mark.nix
@@ -58,6 +59,7 @@ class TestLocalBuilder(BuilderConformance):
         self, builder: LocalBuilder, workshop: Workshop
     ) -> None:
         sample = await workshop.derivation("echo > $out")
+        (workshop.log.parent / "no-directory").write_text("a file")
         full = await builder.build(workshop.request(sample, log=workshop.log.with_name("no-directory") / "log"))
         assert isinstance(full, BuildInterrupted)
         assert full.infrastructure
@@ -83,6 +85,22 @@ class TestLocalBuilder(BuilderConformance):
         assert outcome.infrastructure
         assert anyio.current_time() - began_at < 15, "it was stuck until it was killed"
         await workshop.until_gone(sample.mark)
+
+    async def test_a_log_that_never_ends_fills_no_disk(
+        self, store_environment: Mapping[str, str], workshop: Workshop
+    ) -> None:
+        sample = await workshop.derivation("echo begun; while :; do echo a line of some length; done")
+        config = LocalBuilderConfig(log_bytes=64 * 1024)
+        async with LocalBuilderType().open(config, plugin_context(store_environment)) as builder:
+            outcome = await builder.build(workshop.request(sample, max_duration_seconds=3))
+        assert isinstance(outcome, BuildInterrupted)
+        parts = [each for each in workshop.log.parent.iterdir() if each.name.startswith(workshop.log.name)]
+        assert len(parts) > 1
+        assert sum(each.stat().st_size for each in parts) <= 64 * 1024
+        with open_log(workshop.log) as log:
+            text = b"".join(chunks(log)).decode()
+        assert " bytes of this log were left out here]\n" in text
+        assert text.endswith("[stopped: not finished after 3 seconds]\n")
 
     async def test_a_build_that_waits_for_another_is_not_taken_for_stuck(
         self, builder: LocalBuilder, workshop: Workshop

@@ -99,3 +99,33 @@ def test_while_another_review_runs_nothing_is_removed(package_set: ReviewedRepos
         running.communicate(timeout=20)
     assert package_set.review("--head", "pull-request").status == 1
     assert written - logs(package_set)
+
+
+def test_logs_of_what_succeeds_are_compressed_and_the_command_finds_both_kinds(package_set: ReviewedRepository) -> None:
+    text = (package_set.path / "pkgs/libcore.nix").read_text()
+    told = 'echo "with the new optimiser"'
+    assert told in text
+    wordy = text.replace(told, f"at=0; while [ $at -lt 20000 ]; do echo wordy $((at += 1)); done; {told}")
+    package_set.commit("Wordy", {"pkgs/libcore.nix": wordy})
+    configuration = package_set.path.parent / "ekaci.toml"
+    environment = {"EKA_CI_CONFIG_FILE": str(configuration)}
+    configuration.write_text("[retention]\nlog_max_bytes = 1")
+    refused = package_set.review(environment=environment)
+    assert (refused.status, "retention.log_max_bytes: expected at least 65536" in refused.stderr) == (2, True)
+    configuration.write_text("[retention]\nlog_max_bytes = 65536")
+    report = package_set.review("--format", "json", environment=environment).document
+    failed = [each for each in report["failures"] if each["log_path"]]
+    assert failed
+    for each in failed:
+        assert each["log_path"].endswith("/build.log")
+        assert package_set.logs(each["drv"]).stdout.splitlines()[-1:] == each["log_tail"][-1:]
+
+    (sealed,) = (package_set.cache / "build-logs").glob("*/build.log.gz")
+
+    assert [each.name for each in sealed.parent.iterdir()] == ["build.log.gz"]
+    wordy_log = package_set.logs(sealed.parent.name).stdout
+    assert "wordy 20000" in wordy_log.splitlines()
+    assert " bytes of this log were left out here]" in wordy_log
+    assert len(wordy_log) < 66_000
+    assert package_set.logs(sealed.parent.name, "--lines", "2-2").stdout.count("\n") == 1
+    assert f"ekaci logs {Path(failed[0]['drv']).name[:32]}" in package_set.review().stdout

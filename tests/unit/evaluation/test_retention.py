@@ -49,6 +49,13 @@ def test_the_last_used_stay_finished_or_not_and_what_is_obsolete_goes() -> None:
     assert surplus([], 2) == []
 
 
+def test_what_nobody_used_for_too_long_goes_however_few_there_are() -> None:
+    uses = [use(1, 50), use(2, 10), use(3, 30, finished=False)]
+    assert [each.id for each in surplus(uses, 9, since=30)] == [2]
+    assert [each.id for each in surplus(uses, 1, since=30)] == [3, 2]
+    assert [each.id for each in surplus(uses, 9, since=51)] == [1, 3, 2]
+
+
 async def test_what_was_left_by_a_dead_process_goes(store: Store, roots: Roots) -> None:
     kept = await evaluation(store, roots, "kept")
     await evaluation(store, roots, "unfinished", finished=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from ekaci_core.logs import BuildLog, log_of, open_log
 from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.server.retention import LogFolder, LogLimits, Retention, expired
 from ekaci_core.store import Store, open_store
@@ -55,6 +56,10 @@ async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
     (tmp_path / "logs").mkdir()
     async with open_store(None) as store:
         yield Shelf(tmp_path, store)
+
+
+def names(shelf: Shelf, name: str) -> list[str]:
+    return sorted(path.name for path in (shelf.folder / "logs" / drv(name).hash_part).iterdir())
 
 
 def folder(name: str, written_at: float, size: int) -> LogFolder:
@@ -134,8 +139,61 @@ async def test_files_of_others_are_left_alone(shelf: Shelf, tmp_path: Path) -> N
     assert shelf.has("file") == (False, 1)
 
 
+async def test_what_stays_is_compressed_but_what_the_report_names(shelf: Shelf) -> None:
+    for name in ("named", "other", "tiny"):
+        shelf.built(name, size=10 if name == "tiny" else 100_000)
+    await shelf.sweep(keep=[shelf.folder / "logs" / drv("named").hash_part / "build.log.gz"])
+    assert {name: names(shelf, name) for name in ("named", "other", "tiny")} == {
+        "named": ["build.log"],
+        "other": ["build.log.gz"],
+        "tiny": ["build.log"],
+    }
+    with open_log(log_of(shelf.folder / "logs", drv("other").hash_part)) as log:
+        assert log.read(0, 200_000) == b"x" * 100_000
+
+
+async def test_logs_count_as_they_are_on_the_disk_and_are_as_old_as_their_build(shelf: Shelf) -> None:
+    shelf.built("fresh", days_ago=10, size=100_000)
+    shelf.built("older", days_ago=29, size=100_000)
+    await shelf.sweep(LogLimits(total_bytes=10_000))
+    assert (shelf.has("fresh")[0], shelf.has("older")[0]) == (True, True)
+    await shelf.sweep(LogLimits(age_seconds=20 * DAY))
+    assert (shelf.has("fresh")[0], shelf.has("older")[0]) == (True, False)
+
+
+async def test_what_a_crash_left_beside_a_log_goes(shelf: Shelf) -> None:
+    log = shelf.built("crashed", size=100_000)
+    for left in ("build.log.new", "build.log.gz.abcd.new"):
+        (log.parent / left).write_bytes(b"half")
+    await shelf.sweep()
+    assert names(shelf, "crashed") == ["build.log.gz"]
+    (log.parent / "build.log.00000000000000000100").write_bytes(b"a segment of what is sealed")
+    await shelf.sweep()
+    assert names(shelf, "crashed") == ["build.log.gz"]
+
+
+async def test_a_live_log_is_neither_compressed_nor_removed(shelf: Shelf) -> None:
+    log = shelf.built("live")
+    with BuildLog(log) as live:
+        live.write(b"x" * 100_000)
+        for days in (1, 50):
+            os.utime(log, (NOW - days * DAY,) * 2)
+            await shelf.sweep()
+            assert names(shelf, "live") == ["build.log"]
+
+
+async def test_what_cannot_be_compressed_is_said_and_the_old_goes_all_the_same(shelf: Shelf) -> None:
+    broken = shelf.built("broken", size=10_000).with_name("build.log.gz")
+    broken.mkdir()
+    shelf.built("old", days_ago=31)
+    with pytest.raises(InfrastructureFault, match="cannot be compressed or removed") as raised:
+        await shelf.sweep()
+    assert str(raised.value.where).startswith(str(broken))
+    assert not shelf.has("old")[0]
+
+
 async def test_a_folder_that_cannot_be_read_is_named(shelf: Shelf) -> None:
     (shelf.folder / "logs").rmdir()
-    with pytest.raises(InfrastructureFault, match="cannot be removed") as raised:
+    with pytest.raises(InfrastructureFault, match="cannot be compressed or removed") as raised:
         await shelf.sweep()
     assert raised.value.where == str(shelf.folder / "logs")

@@ -8,6 +8,7 @@ import click
 
 import ekaci_core
 from ekaci_core.cli.failure import only_fault, tell, tell_defect
+from ekaci_core.cli.logs import logs
 from ekaci_core.cli.plugins import plugins
 from ekaci_core.cli.review import review
 from ekaci_core.cli.streams import forgiving, say
@@ -24,6 +25,7 @@ def ekaci() -> None:
 
 
 ekaci.add_command(review)
+ekaci.add_command(logs)
 ekaci.add_command(plugins)
 
 

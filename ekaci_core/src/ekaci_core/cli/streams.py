@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 from ekaci_core.model.errors import InfrastructureFault
@@ -30,16 +32,33 @@ def say(text: str) -> None:
 
 
 def write_out(text: str) -> None:
-    """Write to standard output.
+    """Write to standard output, with a newline at the end.
 
     Raises:
         InfrastructureFault: it is closed or full.
         SystemExit: whoever read it has gone.
     """
+    with _standard_output() as stream:
+        stream.write(text if text.endswith("\n") else text + "\n")
+
+
+def write_bytes(data: bytes) -> None:
+    """Write to standard output, as it is.
+
+    Raises:
+        InfrastructureFault: it is closed or full.
+        SystemExit: whoever read it has gone.
+    """
+    with _standard_output() as stream:
+        stream.buffer.write(data)
+
+
+@contextmanager
+def _standard_output() -> Iterator[TextIO]:
     if sys.stdout is None:
         raise InfrastructureFault("standard output is closed", do="give it a place, or a file with --output")
     try:
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        yield sys.stdout
         sys.stdout.flush()
     except BrokenPipeError:
         _abandon(sys.stdout)

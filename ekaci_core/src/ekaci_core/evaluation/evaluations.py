@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -68,6 +69,7 @@ class Evaluations:
         events: Broadcast[ReviewEvent],
         *,
         keep: int = KEEP,
+        keep_seconds: float = math.inf,
         read: ReadUnknown = read_unknown,
     ) -> None:
         """Work with open parts.
@@ -79,6 +81,7 @@ class Evaluations:
             roots_dir: where gc roots go, a directory for one database alone.
             events: told of beginning, progress and end.
             keep: how many finished evaluations stay.
+            keep_seconds: how long one stays that nobody uses.
             read: reads derivations from the Nix store.
         """
         self._store = store
@@ -88,6 +91,7 @@ class Evaluations:
         self._drafts = Drafts(store, self._roots)
         self._events = events
         self._keep = keep
+        self._keep_seconds = keep_seconds
         self._read = read
         self._leases: list[Lease] = []
         self.dropped = 0
@@ -157,7 +161,8 @@ class Evaluations:
 
     async def _retire(self) -> tuple[str, ...]:
         try:
-            self.dropped += await retire(self._store, self._roots, keep=self._keep)
+            since = self._clock.now() - self._keep_seconds
+            self.dropped += await retire(self._store, self._roots, keep=self._keep, since=since)
         except InfrastructureFault as fault:  # no reason to withhold what was just evaluated
             return (f"Old evaluations could not be removed: {fault}.",)
         return ()

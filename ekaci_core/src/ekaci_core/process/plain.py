@@ -13,13 +13,13 @@ _ESCAPES: Final = re.compile(
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
-def plain(line: str) -> str:
-    """Return one line without escape sequences and control characters, cut where it is overlong.
+def plain(line: str, longest: int = _SHOWN_CHARACTERS) -> str:
+    """Return one line without escape sequences and control characters, cut where it is longer than ``longest``.
 
     Of a line that was rewritten with carriage returns, the last version stands.
     """
     text = _stripped(line)
-    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def plain_end(rest: str) -> str:

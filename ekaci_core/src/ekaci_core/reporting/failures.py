@@ -9,10 +9,11 @@ from typing import Final
 import anyio.to_thread
 import attrs
 
+from ekaci_core.logs import LogFiles, tail
 from ekaci_core.model.build import Build, BuildState
 from ekaci_core.model.change import Failure, Outcome, Standing
+from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.model.ids import DrvPath, System
-from ekaci_core.process.log_file import tail
 from ekaci_core.reporting.clean import clean
 from ekaci_core.reporting.reproduce import reproduce
 from ekaci_core.store.contract import Attempt, Store
@@ -41,10 +42,10 @@ async def collect_failures(store: Store, outcomes: Iterable[Outcome]) -> tuple[F
             affected.setdefault(culprit, []).append(outcome)
     attempts = await store.last_attempts(affected.keys())
     systems = await _systems(store, affected.keys())
-    tails = await anyio.to_thread.run_sync(_read_tails, attempts)
+    logs = await anyio.to_thread.run_sync(_read_logs, attempts)
     known = {**builds, **blockers}
     failures = [
-        _failure(drv, those, _state(drv, known), systems.get(drv), _Trace(attempts.get(drv), tails.get(drv)))
+        _failure(drv, those, _state(drv, known), systems.get(drv), _Trace(attempts.get(drv), logs.get(drv)))
         for drv, those in affected.items()
     ]
     rank = {drv: min(_FAILING.index(each.standing) for each in those) for drv, those in affected.items()}
@@ -70,9 +71,15 @@ async def _systems(store: Store, drvs: Collection[DrvPath]) -> dict[DrvPath, Sys
 
 
 @attrs.frozen
+class _Log:
+    path: Path
+    tail: tuple[str, ...]
+
+
+@attrs.frozen
 class _Trace:
     attempt: Attempt | None
-    tail: tuple[str, ...] | None  # None where there is no log
+    log: _Log | None
 
 
 def _failure(
@@ -85,21 +92,22 @@ def _failure(
         system=system or outcomes[0].change.system,
         state=state,
         reason=clean(attempt.reason) if attempt and attempt.reason else f"its state is {state.label}",
-        log_tail=trace.tail or (),
-        log_path=attempt.log_path if attempt and trace.tail is not None else None,
+        log_tail=trace.log.tail if trace.log else (),
+        log_path=str(trace.log.path) if trace.log else None,
         reproduce=reproduce(drv),
         on_base_too=all(each.standing is Standing.STILL_FAILING for each in outcomes),
     )
 
 
-def _read_tails(attempts: Mapping[DrvPath, Attempt]) -> dict[DrvPath, tuple[str, ...]]:
-    logs = {drv: Path(each.log_path) for drv, each in attempts.items() if each.log_path}
-    return {drv: _tail(log) for drv, log in logs.items() if log.exists()}
+def _read_logs(attempts: Mapping[DrvPath, Attempt]) -> dict[DrvPath, _Log]:
+    named = {drv: Path(each.log_path) for drv, each in attempts.items() if each.log_path}
+    stored = {drv: LogFiles(path).stored() for drv, path in named.items()}
+    return {drv: _Log(path, _tail(named[drv])) for drv, path in stored.items() if path is not None}
 
 
 def _tail(path: Path) -> tuple[str, ...]:
     """Read the end of a log; one that cannot be read must not cost the rest of the report."""
     try:
         return tail(path, TAIL_LINES)
-    except OSError:
+    except (OSError, InfrastructureFault):
         return ()

@@ -228,8 +228,15 @@ def _failures(failures: Sequence[Failure], found: Digest, page: Page) -> Iterato
             *page.wrapped(f"breaks {few(found.names.labels(failure.places), _BRIEF)}", indent="    "),
             *page.quoted([clean(line) for line in failure.log_tail] or ["(no log)"]),
             f"    {page.style('reproduce', Tone.DIM)}  {failure.reproduce}",
-            *([f"    {page.style('whole log', Tone.DIM)}  {clean(failure.log_path)}"] if failure.log_path else []),
+            *_whole_log(failure, page),
         ]
+
+
+def _whole_log(failure: Failure, page: Page) -> list[str]:
+    if not failure.log_path:
+        return []
+    title = page.style("whole log", Tone.DIM)
+    return [f"    {title}  ekaci logs {failure.drv.hash_part}", f"               {clean(failure.log_path)}"]
 
 
 def _sentences(title: str, sentences: Sequence[str], page: Page, tone: Tone = Tone.HEADING) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -29,7 +30,7 @@ class Node:
         build: its state as of now; the store has it a moment later, before anything comes of it.
         lane: the builders that can take it.
         obstacle: why the lane is empty.
-        inputs: those of its direct inputs that must be built too.
+        inputs: those of its direct inputs that must be built too; an array takes a fraction of a tuple of integers.
         dependents: those of the run that need it directly.
         missing: how many of its inputs have not succeeded.
         priority: the greatest of those that want it.
@@ -46,7 +47,7 @@ class Node:
     build: Build
     lane: Lane
     obstacle: str = ""
-    inputs: tuple[int, ...] = ()
+    inputs: Sequence[int] = ()
     dependents: list[int] = attrs.field(factory=list)
     missing: int = 0
     priority: int = UNWANTED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -122,12 +123,12 @@ class Planner:
             learnt = await self._store.durations(frozenset(subjects.values()))
             for key in some:
                 below = (dag.keys[each] for each in dag.inputs(dag.node(key)))
-                inputs = tuple(each for each in below if each in among or each in graph)
+                inputs = array("I", (each for each in below if each in among or each in graph))
                 node = self._node(plan, records[key], key, inputs)
                 node.seconds = learnt.get(subjects[key], UNKNOWN_SECONDS)
                 plan.nodes.append(node)
 
-    def _node(self, plan: Plan, record: DerivationRecord, key: int, inputs: tuple[int, ...]) -> Node:
+    def _node(self, plan: Plan, record: DerivationRecord, key: int, inputs: Sequence[int]) -> Node:
         lane = self._placement.lane_of(record)
         obstacle = "" if lane else self._placement.why_none(record.system, record.features)
         build = plan.stored.get(record.path)

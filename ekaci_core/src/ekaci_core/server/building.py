@@ -15,6 +15,7 @@ from ekaci_core.model.ids import DrvPath
 from ekaci_core.scheduler import ATTRIBUTION_PRIORITY, Backoff, BuildRun, Scheduler, SchedulerSettings, Survey, Wanted
 from ekaci_core.server.options import ReviewOptions
 from ekaci_core.server.places import Places
+from ekaci_core.server.sealing import sealing
 from ekaci_core.store.contract import Store
 
 
@@ -49,7 +50,10 @@ class ReviewBuilds:
         attribution = _Attribution(self.store, changes) if self.options.attribution else None
         scheduler = self._scheduler()
         await scheduler.look([change.base.drv for change in changes if change.base is not None])
-        async with scheduler.running(attribution.on_failure if attribution else None) as run:
+        async with (
+            sealing(self.events, self.places.logs, self.log),
+            scheduler.running(attribution.on_failure if attribution else None) as run,
+        ):
             if attribution is not None:
                 attribution.run = run
             await run.add([Wanted(change.head.drv) for change in changes if change.head is not None])

@@ -1,4 +1,7 @@
-"""What stays of builds after a review: logs and roots of outputs, within bounds of age, size and use."""
+"""What stays of builds after a review: logs and roots of outputs, within bounds of age, size and use.
+
+Logs that stay are compressed, but for those that the report names.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,14 @@ from typing import Final
 import anyio.to_thread
 import attrs
 
+from ekaci_core.logs import SEAL_FROM_BYTES, is_live, seal, sweep_unfinished
 from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.store.contract import Store
 
 _HASH: Final = re.compile(r"[0-9a-df-np-sv-z]{32}")
 _DAY_SECONDS: Final = 24 * 60 * 60
+_PLAIN: Final = "build.log"
+_SEALED: Final = "build.log.gz"
 
 
 @attrs.frozen
@@ -34,11 +40,15 @@ class LogLimits:
 
 @attrs.frozen
 class LogFolder:
-    """The folder of one derivation's log. ``written_at`` is in seconds since the epoch, ``size`` in bytes."""
+    """The folder of one derivation's log.
+
+    ``written_at`` is in seconds since the epoch, ``size`` in bytes; ``finished`` says that nothing is left to compress.
+    """
 
     path: Path
     written_at: float
     size: int
+    finished: bool = True
 
     @property
     def hash_part(self) -> str:
@@ -63,7 +73,7 @@ class Retention:
 
     Attributes:
         store: says what was built, and of what an evaluation is remembered.
-        logs_dir: ``<hash>/build.log`` below it.
+        logs_dir: the log of each derivation has a folder below it.
         roots_dir: ``<hash>-<name>`` in it are links to outputs.
         limits: of logs.
     """
@@ -74,12 +84,12 @@ class Retention:
     limits: LogLimits = LogLimits()
 
     async def sweep(self, *, now: float, since: float, keep: Collection[Path], forgotten: bool) -> None:
-        """Remove logs over the limits and, where evaluations were ``forgotten``, all that none mentions any more.
+        """Compress logs, remove those over the limits and, where evaluations were ``forgotten``, what none mentions.
 
         Args:
             now: the time, in seconds since the epoch.
             since: logs written from then on stay in any case.
-            keep: logs that stay in any case, as a report names them.
+            keep: logs that stay as they are in any case, as a report names them.
             forgotten: whether evaluations were dropped; looking for what none mentions is not for every time.
 
         Raises:
@@ -92,36 +102,61 @@ class Retention:
 
     def _sweep(self, now: float, since: float, keep: Collection[Path], mentioned: frozenset[str] | None) -> None:
         try:
-            logs = _logs_in(self.logs_dir)
+            oldest = now - self.limits.age_seconds
+            found = _logs_in(self.logs_dir)
+            logs, faults = _compressed(found, {*keep, *(log.path for log in found if log.written_at < oldest)})
             unknown = [] if mentioned is None else [log for log in logs if log.hash_part not in mentioned]
             for log in {*expired(logs, self.limits, now), *unknown}:
-                if log.written_at < since and log.path not in keep:
+                if log.written_at < since and log.path not in keep and not is_live(log.path / _PLAIN):
                     shutil.rmtree(log.path)
             for root in () if mentioned is None else _roots_in(self.roots_dir, mentioned):
                 root.unlink()
+            if faults:  # only now: removing is what a full disk needs
+                raise faults[0]
         except OSError as error:
             raise InfrastructureFault(
-                f"old logs and roots cannot be removed ({error.strerror})",
+                f"old logs and roots cannot be compressed or removed ({error.strerror})",
                 where=str(error.filename or self.logs_dir),
                 do="Check the permissions of this directory, or remove it.",
             ) from error
 
 
 def _logs_in(directory: Path) -> Sequence[LogFolder]:
-    found = []
     with os.scandir(directory) as entries:
-        for entry in entries:
-            if _HASH.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
-                status = _status(Path(entry.path, "build.log")) or entry.stat()
-                found.append(LogFolder(Path(entry.path), status.st_mtime, status.st_size))
-    return found
+        folders = [each.path for each in entries if _HASH.fullmatch(each.name) and each.is_dir(follow_symlinks=False)]
+    return [_measured(Path(each)) for each in folders]
 
 
-def _status(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except FileNotFoundError:
-        return None  # its builder was stopped before it began to write
+def _measured(folder: Path) -> LogFolder:
+    """Look at the files of a log; where its builder was stopped before it began to write, at the folder."""
+    with os.scandir(folder) as entries:
+        found = [(each.name, each.stat(follow_symlinks=False)) for each in entries]
+    written_at = max((status.st_mtime for _, status in found), default=None)
+    return LogFolder(
+        folder,
+        folder.stat().st_mtime if written_at is None else written_at,
+        sum(status.st_size for _, status in found),
+        finished=all(
+            name == _SEALED or (name == _PLAIN and status.st_size < SEAL_FROM_BYTES) for name, status in found
+        ),
+    )
+
+
+def _compressed(logs: Iterable[LogFolder], but: Collection[Path]) -> tuple[list[LogFolder], list[OSError]]:
+    """Compress what nobody got round to, and remove what a crash left beside it; return what could not be done too."""
+    after, faults = [], []
+    for log in logs:
+        if log.finished or log.path in but:
+            after.append(log)
+            continue
+        path = log.path / _PLAIN
+        try:
+            sweep_unfinished(path)
+            seal(path)
+        except OSError as error:
+            faults.append(error)
+        after.append(_measured(log.path))
+    return after, faults
 
 
 def _roots_in(directory: Path, mentioned: Collection[str]) -> Sequence[Path]:

@@ -13,6 +13,7 @@ from ekaci_core.api import Clock, Evaluator, InfrastructureFault, Logger, Plugin
 from ekaci_core.builtin.local_builder import LocalBuilderConfig
 from ekaci_core.bus import Broadcast
 from ekaci_core.changes import JobContents, compare_jobs, measure_impact, outcomes_of, read_builds, read_flaky
+from ekaci_core.config.retention import RetentionSettings, read_retention
 from ekaci_core.evaluation import Evaluations
 from ekaci_core.model.change import Impact, JobComparison
 from ekaci_core.model.event import ReviewEvent, ReviewNote
@@ -31,7 +32,7 @@ from ekaci_core.server.inputs import ReviewInputs, read_inputs
 from ekaci_core.server.occupancy import Occupancy
 from ekaci_core.server.options import ReviewOptions
 from ekaci_core.server.places import Places
-from ekaci_core.server.retention import Retention
+from ekaci_core.server.retention import LogLimits, Retention
 from ekaci_core.server.stopwatch import Stopwatch
 from ekaci_core.store import Store, open_store
 from ekaci_core.telemetry import LOG
@@ -58,6 +59,7 @@ async def review(
     """
     clock = clock or SystemClock()
     began_at = clock.now()
+    retention = read_retention(environment)
     stages = Stopwatch(clock, events)
     context = PluginContext(clock=clock, log=LOG, environment=nix_environment(environment))
     async with AsyncExitStack() as stack:
@@ -90,6 +92,7 @@ async def review(
             context,
             occupancy,
             began_at,
+            retention,
         )
         return await parts.review()
 
@@ -119,11 +122,18 @@ class Parts:
     context: PluginContext
     occupancy: Occupancy
     began_at: float
+    retention: RetentionSettings
 
     async def review(self) -> Report:
         """Evaluate, compare, build, judge, and clean up."""
         async with Evaluations(
-            self.store, self.evaluator, self.clock, self.places.roots / "evaluations", self.events
+            self.store,
+            self.evaluator,
+            self.clock,
+            self.places.roots / "evaluations",
+            self.events,
+            keep=self.retention.evaluations_kept,
+            keep_seconds=self.retention.evaluations_max_age_seconds,
         ) as held:
             with self.stages.stage("evaluating"):
                 contents, notes = await self._evaluate(held)
@@ -161,7 +171,7 @@ class Parts:
             return BuildResult(0, ())
         builds = ReviewBuilds(
             store=self.store,
-            builder=await self.instances.builder("local", LocalBuilderConfig(slots=self.options.build_slots)),
+            builder=await self.instances.builder("local", self._local()),
             survey=partial(build_plan, environment=self.context.environment),
             clock=self.clock,
             log=self.log,
@@ -170,6 +180,9 @@ class Parts:
             options=self.options,
         )
         return await builds.build(comparisons)
+
+    def _local(self) -> LocalBuilderConfig:
+        return LocalBuilderConfig(slots=self.options.build_slots, log_bytes=self.retention.log_max_bytes)
 
     async def _report(
         self,
@@ -213,7 +226,8 @@ class Parts:
         if not self.occupancy.become_alone():
             return report  # whoever ends last cleans up
         try:
-            await Retention(self.store, self.places.logs, self.places.outputs).sweep(
+            limits = LogLimits(self.retention.logs_total_bytes, self.retention.logs_max_age_seconds)
+            await Retention(self.store, self.places.logs, self.places.outputs, limits).sweep(
                 now=self.clock.now(),
                 since=self.began_at,
                 keep=[Path(each.log_path) for each in report.failures if each.log_path],

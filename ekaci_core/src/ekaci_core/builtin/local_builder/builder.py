@@ -24,9 +24,9 @@ from ekaci_core.builtin.local_builder.attempt import Attempt
 from ekaci_core.builtin.local_builder.command import build_command
 from ekaci_core.builtin.local_builder.memory import Counter, find_counters, moved_since, read_counters
 from ekaci_core.builtin.local_builder.strays import end_strays
+from ekaci_core.logs import LOG_BYTES, BuildLog, tail
 from ekaci_core.nix.build_errors import Evidence, classify
 from ekaci_core.nix.internal_json import parse_line
-from ekaci_core.process.log_file import BuildLog, tail
 from ekaci_core.process.running import Child, running
 
 # Nix ends its builder at once, but then deletes what may be gigabytes of a half-finished build.
@@ -47,13 +47,14 @@ class LocalBuilder(InLocalStore):
     slots: int
     environment: Mapping[str, str]
     counters: tuple[Counter, ...] = attrs.field(factory=find_counters)
+    log_bytes: int = LOG_BYTES
 
     async def build(self, request: BuildRequest) -> BuildOutcome:
         """Make one attempt."""
         try:
             if request.gc_root is not None:
                 request.gc_root.parent.mkdir(parents=True, exist_ok=True)
-            with BuildLog(request.log) as log:
+            with BuildLog(request.log, limit=self.log_bytes) as log:
                 ending = await self._attempt(request, log)
         except InfrastructureFault as fault:
             return BuildInterrupted(BuildState.PROCESS_DEATH, str(fault), infrastructure=True)

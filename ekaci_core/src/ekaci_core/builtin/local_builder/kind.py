@@ -11,6 +11,7 @@ import attrs
 from ekaci_core.api import PluginContext, System
 from ekaci_core.builtin.local_builder.builder import LocalBuilder
 from ekaci_core.builtin.local_builder.memory import builds_in_daemon, find_counters
+from ekaci_core.logs import LOG_BYTES
 from ekaci_core.model.errors import UsageFault
 from ekaci_core.nix.settings import NixSettings
 from ekaci_core.nix.versions import probe
@@ -26,11 +27,13 @@ class LocalBuilderConfig:
         slots: builds at once; otherwise Nix's ``max-jobs`` where somebody raised it, else one for each processor.
         systems: platforms to build for; otherwise what Nix says of this machine.
         features: system features to offer; otherwise what Nix says of this machine.
+        log_bytes: so much of each build's log is kept at most, its head and its end.
     """
 
     slots: int | None = None
     systems: tuple[str, ...] | None = None
     features: tuple[str, ...] | None = None
+    log_bytes: int = LOG_BYTES
 
 
 class LocalBuilderType:
@@ -66,4 +69,5 @@ def _builder(config: LocalBuilderConfig, settings: NixSettings, environment: Map
         slots=slots,
         environment=environment,
         counters=find_counters(daemon=builds_in_daemon(settings.store, environment)),
+        log_bytes=config.log_bytes,
     )

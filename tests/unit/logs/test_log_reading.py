@@ -4,57 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ekaci_core.process.log_file import BuildLog, tail
-
-
-def test_a_short_log_is_kept_as_it_is(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    with BuildLog(path) as log:
-        log.write(b"one\n")
-        log.write(b"\xff two")
-    assert path.read_bytes() == b"one\n\xff two"
-
-
-def test_it_can_be_followed_while_it_is_written(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    with BuildLog(path) as log:
-        log.write(b"now\n")
-        assert tail(path) == ("now",)
-
-
-@pytest.mark.parametrize("size", [1, 7, 100])
-def test_of_a_long_log_head_and_tail_are_kept(tmp_path: Path, size: int) -> None:
-    path = tmp_path / "log"
-    data = b"".join(b"%05d\n" % number for number in range(1000))
-    with BuildLog(path, limit=120, tail=60) as log:
-        for start in range(0, len(data), size):
-            log.write(data[start : start + size])
-    kept = path.read_bytes()
-    marker = b"\n[5880 bytes of this log were left out here]\n"
-    assert kept == data[:60] + marker + data[-60:]
-
-
-def test_exactly_the_limit_is_kept_whole(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    with BuildLog(path, limit=100, tail=40) as log:
-        log.write(b"x" * 100)
-    assert path.read_bytes() == b"x" * 100
-
-
-def test_a_new_attempt_forgets_the_old_log(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    path.write_text("old and much longer")
-    with BuildLog(path) as log:
-        log.write(b"new")
-    assert path.read_text() == "new"
-
-
-def test_a_full_disk_is_not_swallowed() -> None:
-    full = Path("/dev/full")
-    if not full.exists():
-        pytest.skip("needs /dev/full")
-    with pytest.raises(OSError, match="No space left"), BuildLog(full) as log:
-        log.write(b"x" * 100_000)
+from ekaci_core.logs import tail
 
 
 def test_tail_of_nothing(tmp_path: Path) -> None:
