@@ -8,7 +8,15 @@ from pathlib import Path
 import anyio
 import pytest
 
-from ekaci_core.api import BuildInterrupted, BuildOutcome, BuildState, InfrastructureFault, System, UsageFault
+from ekaci_core.api import (
+    BuildInterrupted,
+    BuildOutcome,
+    BuildState,
+    InfrastructureFault,
+    System,
+    TransientKind,
+    UsageFault,
+)
 from ekaci_core.builtin.local_builder import LocalBuilder, LocalBuilderConfig, LocalBuilderType
 from ekaci_core.logs import chunks, open_log
 from ekaci_core.testing.builders import BuilderConformance, Workshop, plugin_context
@@ -41,7 +49,10 @@ class TestLocalBuilder(BuilderConformance):
         await workshop.until_gone(sample.mark)
         (outcome,) = outcomes
         assert outcome == BuildInterrupted(
-            BuildState.PROCESS_DEATH, "Nix was ended by signal 9 (SIGKILL)", infrastructure=True
+            BuildState.PROCESS_DEATH,
+            "Nix was ended by signal 9 (SIGKILL)",
+            infrastructure=True,
+            transient=TransientKind.KILLED,
         )
 
     async def test_a_log_that_cannot_be_written_is_the_machines_fault(
@@ -53,6 +64,7 @@ class TestLocalBuilder(BuilderConformance):
         assert isinstance(full, BuildInterrupted)
         assert full.infrastructure
         assert "no-directory" in full.reason
+        assert full.transient is None
 
     async def test_a_disk_without_room_for_the_log_is_said(self, builder: LocalBuilder, workshop: Workshop) -> None:
         sample = await workshop.derivation("echo something; while :; do :; done")
@@ -60,6 +72,7 @@ class TestLocalBuilder(BuilderConformance):
         assert isinstance(outcome, BuildInterrupted)
         assert outcome.infrastructure
         assert "no space left" in outcome.reason
+        assert outcome.transient is TransientKind.DISK
         await workshop.until_gone(sample.mark)
 
     async def test_a_disk_without_room_for_the_log_ends_the_build_at_once(

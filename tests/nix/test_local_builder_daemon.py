@@ -9,12 +9,15 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import anyio
 import pytest
 
-from ekaci_core.api import BuildInterrupted, InfrastructureFault
+from ekaci_core.api import BuildInterrupted, BuildOutcome, BuildState, InfrastructureFault, TransientKind
 from ekaci_core.builtin.local_builder import LocalBuilder, LocalBuilderConfig, LocalBuilderType
+from ekaci_core.process.sessions import process_table
 from ekaci_core.testing.builders import BuilderConformance, Workshop, plugin_context
 
 pytestmark = [
@@ -69,22 +72,39 @@ def nobody(folder: Path, nix_environment: dict[str, str]) -> dict[str, str]:
     return environment_of_nobody(nix_environment, folder)
 
 
-@pytest.fixture(scope="module")
-def _daemon(folder: Path, nix_environment: dict[str, str]) -> Iterator[None]:
-    socket = folder / "socket"
+def descendants(pid: int) -> list[int]:
+    """A process and all that came from it."""
+    table = process_table()
+    found = {pid}
+    while more := {each.pid for each in table.values() if each.parent in found} - found:
+        found |= more
+    return sorted(found)
+
+
+@contextmanager
+def running_daemon(socket: Path, nix_environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a daemon at a socket, in a session of its own."""
     environment = {**nix_environment, "NIX_DAEMON_SOCKET_PATH": str(socket)}
-    with (folder / "daemon.log").open("wb") as log:
+    told = socket.with_suffix(".log")
+    with told.open("wb") as log:
         daemon = subprocess.Popen(["nix-daemon"], env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
             deadline = time.monotonic() + 30
             while not socket.exists():
-                assert time.monotonic() < deadline, (folder / "daemon.log").read_text()
-                assert daemon.poll() is None, (folder / "daemon.log").read_text()
+                assert time.monotonic() < deadline, told.read_text()
+                assert daemon.poll() is None, told.read_text()
                 time.sleep(0.02)
-            yield
+            yield daemon
         finally:
-            os.killpg(daemon.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.killpg(daemon.pid, signal.SIGTERM)
             daemon.wait(30)
+
+
+@pytest.fixture(scope="module")
+def _daemon(folder: Path, nix_environment: dict[str, str]) -> Iterator[None]:
+    with running_daemon(folder / "socket", nix_environment):
+        yield
 
 
 @pytest.mark.usefixtures("_daemon")
@@ -131,3 +151,29 @@ async def test_a_daemon_that_went_is_the_machines_fault(
     assert isinstance(outcome, BuildInterrupted)
     assert outcome.infrastructure
     assert "daemon" in outcome.reason
+    assert outcome.transient is TransientKind.DAEMON
+
+
+@pytest.mark.anyio
+async def test_a_daemon_that_is_killed_in_the_middle_may_come_back(
+    nix_environment: dict[str, str], nobody: dict[str, str], folder: Path, tmp_path: Path
+) -> None:
+    workshop = Workshop(nix_environment, tmp_path)
+    sample = await workshop.derivation("echo begun; while :; do :; done")
+    environment = {**nobody, "NIX_DAEMON_SOCKET_PATH": str(folder / "restarted")}
+    builder = LocalBuilder("local", frozenset(), frozenset(), 1, environment)
+    outcomes: list[BuildOutcome] = []
+
+    async def attempt() -> None:
+        outcomes.append(await builder.build(workshop.request(sample)))
+
+    with running_daemon(folder / "restarted", nix_environment) as daemon:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(attempt)
+            await workshop.until_started(sample.mark)
+            for process in descendants(daemon.pid):
+                os.kill(process, signal.SIGKILL)
+    await workshop.until_gone(sample.mark)
+    (outcome,) = outcomes
+    assert isinstance(outcome, BuildInterrupted)
+    assert (outcome.kind, outcome.transient) == (BuildState.PROCESS_DEATH, TransientKind.DAEMON)

@@ -216,11 +216,12 @@ def test_no_space_left_for_logs(package_set: ReviewedRepository) -> None:
     assert endless != text
     package_set.commit("Talk without end", {"pkgs/libcore.nix": endless})
     with small_file_system(package_set.cache / "build-logs"):
-        finished = package_set.review("--format", "json")
+        finished = package_set.review("--format", "json", "--retry-pause", "0.1")
     assert finished.status == 3, finished.stderr
     assert finished.document["verdict"] == "wait"
     (said,) = finished.document["infrastructure"]
     assert "no space left for the build's log" in said
+    assert any("given up after 4 attempts" in note for note in finished.document["notes"])
     assert str(package_set.cache / "build-logs") in said
     assert finished.document["failures"] == []
 
@@ -257,9 +258,11 @@ def test_a_builder_killed_for_memory_is_not_the_changes_fault(package_set: Revie
     assert killed != text
     package_set.git("switch", "--quiet", "--create", "killed", "main")
     package_set.commit("Kill", {"pkgs/sunrise.nix": killed.replace("maintainers = [ maintainers.grace ];", "")})
-    finished = package_set.review("--format", "json")
-    assert finished.status in (3, 4), finished.stdout
+    finished = package_set.review("--format", "json", "--retry-pause", "0.1")
+    assert finished.status == 3, finished.stdout
     assert finished.document["verdict"] == "wait"
+    said = "ProcessDeath, builder was killed (signal 9) (given up after 4 attempts)"
+    assert [note for note in finished.document["notes"] if note.endswith(said)]
 
 
 def test_git_itself_is_missing(package_set: ReviewedRepository, tmp_path: Path) -> None:

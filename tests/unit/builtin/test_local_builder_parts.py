@@ -2,12 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from ekaci_core.api import BuildRequest, DerivationRecord, System
 from ekaci_core.builtin.local_builder.attempt import Attempt
 from ekaci_core.builtin.local_builder.command import build_command
-from ekaci_core.builtin.local_builder.memory import count_kills, parse_kills, speaks_of_memory
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.nix.internal_json import (
     ActivityKind,
@@ -115,6 +112,13 @@ def test_a_builders_message_is_no_error() -> None:
     assert attempt.errors == ()
 
 
+def test_a_warning_of_nix_is_no_error() -> None:
+    attempt = Attempt(DRV)
+    away = "unable to download 'https://c/nix-cache-info': Couldn't connect to server (7)"
+    assert attempt.take([Message(1, away, is_error=True)]) == f"warning: {away}\n".encode()
+    assert attempt.errors == ()
+
+
 def test_without_messages_the_last_plain_lines_explain() -> None:
     attempt = Attempt(DRV)
     attempt.take(PlainLine(f"line {number}") for number in range(100))
@@ -130,26 +134,3 @@ def test_errors_are_bounded() -> None:
 
 def test_lone_surrogates_reach_the_log_somehow() -> None:
     assert Attempt(DRV).take([BuilderLine(1, "\ud800")]) == b"?\n"
-
-
-def test_kills_are_read_where_the_kernel_counts_them(tmp_path: Path) -> None:
-    assert parse_kills("drop_pagecache 1\noom_kill 7\nother_oom_kill 9\n") == 7
-    assert parse_kills("nothing") == 0
-    assert count_kills(tmp_path / "none") == 0
-    assert count_kills() >= 0
-
-
-@pytest.mark.parametrize(
-    ("line", "speaks"),
-    [
-        ("g++: fatal error: Killed signal terminated program cc1plus", True),
-        ("sh: line 1: 42 Killed   cc1", True),
-        ("virtual memory exhausted: Cannot allocate memory", True),
-        ("terminate called after throwing an instance of 'std::bad_alloc'", True),
-        ("make: *** [all] Error 2", False),
-        ("the skilled painter", False),
-        ("signal 91", False),
-    ],
-)
-def test_logs_that_speak_of_memory(line: str, speaks: bool) -> None:  # noqa: FBT001
-    assert speaks_of_memory(["before", line, "after"]) is speaks

@@ -1,7 +1,7 @@
 import pytest
 from tests.unit.changes.conftest import Package, evaluated
 
-from ekaci_core.changes import outcomes_of, read_builds, standing_of, works
+from ekaci_core.changes import outcomes_of, read_builds, read_flaky, standing_of, works
 from ekaci_core.model.build import Build, BuildState
 from ekaci_core.model.change import AttributeChange, JobComparison, Side, Standing
 from ekaci_core.model.ids import AttrPath, DrvPath, System
@@ -97,6 +97,26 @@ def test_outcomes_carry_the_states_as_they_are() -> None:
 
     assert (outcome.base_state, outcome.head_state) == (BuildState.SUCCESS, BuildState.TIMEOUT)
     assert outcome.standing is Standing.NEWLY_FAILING
+
+
+def test_flaky_is_a_mark_and_no_evidence() -> None:
+    builds = {OLD.drv: Build(OLD.drv, BuildState.SUCCESS), NEW.drv: Build(NEW.drv, BuildState.SUCCESS)}
+    plain = outcomes_of([comparison(CHANGED, REMOVED)], builds, {OLD.drv})
+    marked = outcomes_of([comparison(CHANGED, REMOVED)], builds, {NEW.drv})
+    assert [each.flaky for each in plain] == [False, False], "base's derivation is not head's"
+    assert [each.flaky for each in marked] == [True, False]
+    assert [each.standing for each in marked] == [each.standing for each in plain]
+
+
+@pytest.mark.anyio
+async def test_head_is_flaky_where_its_attempts_say_so() -> None:
+    async with open_store(None) as store:
+        await evaluated(store, {"a": Package("a-1", "1"), "old": Package("a-1", "0")})
+        for each in (OLD.drv, NEW.drv):
+            for outcome in (BuildState.FAILED_RETRY, BuildState.SUCCESS):
+                attempt = await store.begin_attempt(each, builder="local", log_path=None, now=0)
+                await store.end_attempt(attempt, now=1, exit_status=None, outcome=outcome, reason="")
+        assert await read_flaky(store, [comparison(CHANGED)]) == {NEW.drv}
 
 
 @pytest.mark.anyio

@@ -19,9 +19,11 @@ from ekaci_core.model.build import (
     NoBuilder,
     OutputsLost,
     Requeued,
+    SetBack,
     Started,
     Succeeded,
     advance,
+    failed_then_passed,
 )
 from ekaci_core.model.ids import DrvPath
 
@@ -50,6 +52,8 @@ LEGAL: list[tuple[Build, BuildEvent, Build]] = [
     (build(S.BUILDING), Failed(), build(S.FAILED_RETRY, 1)),
     (build(S.BUILDING, 1), Failed(), build(S.FAILURE, 2)),
     (build(S.BUILDING), Failed(final=True), build(S.FAILURE, 1)),
+    (build(S.BUILDING), SetBack(), build(S.BUILDABLE)),
+    (build(S.BUILDING, 1), SetBack(), build(S.FAILED_RETRY, 1)),
     (build(S.QUEUED), DependencyFailed(LIB), build(S.TRANSITIVE_FAILURE, 0, LIB)),
     (build(S.TRANSITIVE_FAILURE, 0, LIB), DependencyFailed(TOOL), build(S.TRANSITIVE_FAILURE, 0, LIB, TOOL)),
     (build(S.BLOCKED, 0, TOOL), DependencyFailed(LIB), build(S.TRANSITIVE_FAILURE, 0, LIB)),
@@ -83,6 +87,7 @@ ILLEGAL: list[tuple[Build, BuildEvent]] = [
     *((build(state), InputsReady()) for state in S if state not in (S.QUEUED, S.BUILDABLE, S.FAILED_RETRY)),
     *((build(state), Started()) for state in S if state not in (S.BUILDABLE, S.FAILED_RETRY)),
     *((build(state), Failed()) for state in S if state is not S.BUILDING),
+    *((build(state), SetBack()) for state in S if state is not S.BUILDING),
     *((build(state), OutputsLost()) for state in S if state is not S.SUCCESS),
     *((build(state), Interrupted(S.TIMEOUT)) for state in S if state is not S.BUILDING),
     *((build(state), Interrupted(S.FAILURE)) for state in S),
@@ -165,3 +170,23 @@ def test_no_sequence_of_events_breaks_an_invariant(events: list[BuildEvent]) -> 
         assert after.state is not S.FAILURE or after.failures
         assert (after == now) == (after is now), "an event that changes nothing returns the build itself"
         now = after
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "flaky"),
+    [
+        ([], False),
+        ([S.SUCCESS], False),
+        ([S.FAILED_RETRY, S.SUCCESS], True),
+        ([S.FAILURE, S.SUCCESS], True),
+        ([S.FAILED_RETRY, S.PROCESS_DEATH, None, S.SUCCESS], True),
+        ([S.FAILED_RETRY, S.SUCCESS, S.FAILURE], True),
+        ([S.SUCCESS, S.FAILED_RETRY, S.FAILURE], False),
+        ([S.FAILED_RETRY, S.FAILURE], False),
+        ([S.TIMEOUT, S.SUCCESS], False),
+        ([S.OUT_OF_MEMORY, S.PROCESS_DEATH, S.SUCCESS], False),
+        ([None, S.SUCCESS], False),
+    ],
+)
+def test_flaky_is_a_failure_with_a_success_after_it(outcomes: list[BuildState | None], flaky: bool) -> None:  # noqa: FBT001
+    assert failed_then_passed(outcomes) is flaky

@@ -221,7 +221,7 @@ def rich() -> Report:
             meta_only=[META_ONLY],
         ),
     )
-    outcomes = outcomes_of(jobs, states())
+    outcomes = outcomes_of(jobs, states(), {drv("libgreet-1.1", "1"), drv("sometimes-3", "1")})
     infrastructure = ("the disk of the store is full: 0 bytes left",)
     return Report(
         repository="greetings",

@@ -16,6 +16,7 @@ from ekaci_core.model.build import (
     BuildState,
     Failed,
     Interrupted,
+    SetBack,
     Started,
     Succeeded,
 )
@@ -24,12 +25,20 @@ from ekaci_core.scheduler.build_graph import BuildGraph, Effects
 from ekaci_core.scheduler.node import FAILED, RUNNABLE, UNWANTED, Node
 from ekaci_core.scheduler.placement import Lane
 from ekaci_core.scheduler.recovery import after_death, resumed
+from ekaci_core.store.contract import Attempt, AttemptId
 from ekaci_core.testing.builds import drv_path
 
 S = BuildState
 SIZE: Final = 7
 NODES = st.integers(0, SIZE - 1)
 OF_ITS_OWN: Final = FAILED | {S.BUILDING, S.SUCCESS}
+
+
+ENDS: Final = (S.SUCCESS, S.FAILED_RETRY, S.FAILURE, S.TIMEOUT, S.PROCESS_DEATH, S.SCHEDULER_DEATH)
+
+
+def ended(drv: DrvPath, outcome: BuildState) -> Attempt:
+    return Attempt(AttemptId(1), drv, "local", 0, None, ended_at=1, outcome=outcome, reason="why")
 
 
 @st.composite
@@ -119,6 +128,16 @@ class SchedulerMachine(RuleBasedStateMachine):
         key = data.draw(st.sampled_from(sorted(self.building())))
         self.record(self.graph.apply(self.graph.nodes[key], Interrupted(kind), "interrupted"))
 
+    @precondition(lambda self: self.building())
+    @rule(data=st.data())
+    def set_back(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(sorted(self.building())))
+        before = self.graph.nodes[key].build
+        self.record(self.graph.apply(self.graph.nodes[key], SetBack(), "the network was away"))
+        after = self.graph.nodes[key].build
+        assert after.failures == before.failures
+        assert after.state in RUNNABLE
+
     @rule()
     def give_up(self) -> None:
         self.record(self.graph.give_up("another failed"))
@@ -126,13 +145,17 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.record(self.graph.apply(self.graph.nodes[key], Interrupted(S.CANCELLED), "another failed"))
         self.queue.clear()
 
-    @rule(lost=st.sets(NODES, max_size=2))
-    def crash(self, lost: set[int]) -> None:
-        """The process dies, and garbage is collected before the next one starts."""
+    @rule(lost=st.sets(NODES, max_size=2), seen=st.sampled_from([None, *ENDS]))
+    def crash(self, lost: set[int], seen: BuildState | None) -> None:
+        """The process dies, perhaps between an attempt's end and what follows; garbage is collected before the next."""
         self.graph, self.queue, self.wishes = BuildGraph(), set(), {}
         for drv, build in list(self.stored.items()):
             if build.state is S.BUILDING:
-                self.stored[drv] = after_death(build, None)[-1].build
+                self.stored[drv] = after_death(build, ended(drv, seen) if seen else None)[-1].build
+                key = int(drv.name.removeprefix("n"))
+                if seen is S.SUCCESS:
+                    self.valid.add(key)
+                    self.successes[key] += 1
         self.losses.update(lost & self.valid)
         self.valid -= lost
 

@@ -26,3 +26,13 @@ async def read_builds(store: Store, comparisons: Iterable[JobComparison]) -> Map
     builds = dict(await store.builds(drvs))
     blockers = {blocker for build in builds.values() for blocker in build.blockers} - builds.keys()
     return builds | dict(await store.builds(blockers)) if blockers else builds
+
+
+async def read_flaky(store: Store, comparisons: Iterable[JobComparison]) -> frozenset[DrvPath]:
+    """Say which derivations of head failed in one attempt and passed in a later one, with nothing changed.
+
+    Raises:
+        InfrastructureFault: the store cannot be read.
+    """
+    heads = {change.head.drv for each in comparisons for change in each.changes if change.head is not None}
+    return await store.flaky(heads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from ekaci_core.model.build import Build, BuildState
@@ -71,23 +71,29 @@ def _succeeding(change: AttributeChange, base: bool | None) -> Standing:  # noqa
     return Standing.STILL_SUCCEEDING if base else Standing.SUCCEEDING_BASE_UNKNOWN
 
 
-def outcomes_of(comparisons: Iterable[JobComparison], builds: Mapping[DrvPath, Build]) -> tuple[Outcome, ...]:
+def outcomes_of(
+    comparisons: Iterable[JobComparison],
+    builds: Mapping[DrvPath, Build],
+    flaky: Collection[DrvPath] = frozenset(),
+) -> tuple[Outcome, ...]:
     """Judge every attribute that is not the same derivation on both sides, in the order of the comparisons.
 
     Args:
         comparisons: what `compare_jobs` made of the jobs.
         builds: what `read_builds` found.
+        flaky: what `read_flaky` found; it changes no standing.
     """
-    return tuple(_outcome(change, builds) for comparison in comparisons for change in comparison.changes)
+    return tuple(_outcome(change, builds, flaky) for comparison in comparisons for change in comparison.changes)
 
 
-def _outcome(change: AttributeChange, builds: Mapping[DrvPath, Build]) -> Outcome:
+def _outcome(change: AttributeChange, builds: Mapping[DrvPath, Build], flaky: Collection[DrvPath]) -> Outcome:
     base, head = _build(change.base, builds), _build(change.head, builds)
     return Outcome(
         change=change,
         base_state=base.state if base else None,
         head_state=head.state if head else None,
         standing=standing_of(change, base=works(base, builds), head=works(head, builds)),
+        flaky=change.head is not None and change.head.drv in flaky,
     )
 
 

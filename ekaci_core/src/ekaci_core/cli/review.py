@@ -18,7 +18,7 @@ from ekaci_core.cli.streams import say
 from ekaci_core.model.event import ReviewEvent
 from ekaci_core.model.ids import System
 from ekaci_core.model.report import Report
-from ekaci_core.server.options import EVAL_TIMEOUT_SECONDS, ReviewOptions
+from ekaci_core.server.options import EVAL_TIMEOUT_SECONDS, RETRY_PAUSE_SECONDS, ReviewOptions
 from ekaci_core.server.review import review as run_review
 
 _POSITIVE = click.IntRange(min=1)
@@ -55,6 +55,14 @@ _POSITIVE = click.IntRange(min=1)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the report here.")
 @click.option("--keep-going/--fail-fast", default=True, help="After a failure, build the rest or stop.")
 @click.option("--attribution/--no-attribution", default=True, help="Build base's version of what fails on head.")
+@click.option(
+    "--retry-pause",
+    type=click.FloatRange(min=0),
+    default=RETRY_PAUSE_SECONDS,
+    metavar="SECONDS",
+    show_default=True,
+    help="First pause before a build whose fault may pass is tried again; later ones are longer.",
+)
 @click.option("--rebuild-failed", is_flag=True, help="Build again what is known to fail.")
 def review(*, form: str, output: Path | None, jobs_at_once: int | None, system: str | None, **asked: object) -> int:
     """Evaluate base and head of the repository at PATH, build what changed, and say whether to merge.
@@ -67,6 +75,7 @@ def review(*, form: str, output: Path | None, jobs_at_once: int | None, system: 
         system=None if system is None else System.parse(system),
         eval_memory_mib=asked.pop("eval_memory"),  # type: ignore[arg-type]  # click checked it
         eval_timeout_seconds=asked.pop("eval_timeout") or None,  # type: ignore[arg-type]
+        retry_pause_seconds=asked.pop("retry_pause"),  # type: ignore[arg-type]
         **asked,  # type: ignore[arg-type]  # click's names are the fields' names
     )
     check_output(output)

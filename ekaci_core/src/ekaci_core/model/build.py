@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from typing import Final, assert_never
 
 import attrs
@@ -61,6 +62,24 @@ _TERMINAL: Final = frozenset(
 )
 
 
+COUNTED_OUTCOMES: Final = frozenset({BuildState.FAILED_RETRY, BuildState.FAILURE})
+"""What an attempt comes to that counts as a failure of the build."""
+
+
+def failed_then_passed(outcomes: Iterable[BuildState | None]) -> bool:
+    """Say whether a build is flaky: whether one of its attempts failed and a later one succeeded, nothing changed.
+
+    Args:
+        outcomes: what its attempts came to, in order; None where one has no end. Interruptions say nothing.
+    """
+    failed = False
+    for outcome in outcomes:
+        if failed and outcome is BuildState.SUCCESS:
+            return True
+        failed = failed or outcome in COUNTED_OUTCOMES
+    return False
+
+
 @attrs.frozen
 class Build:
     """A derivation's state.
@@ -100,6 +119,11 @@ class Failed:
     """The builder ran and said no. ``final`` skips the retry, as a wrong fixed-output hash does."""
 
     final: bool = False
+
+
+@attrs.frozen
+class SetBack:
+    """The attempt ended without a result, for a reason that may pass by itself: it is to be made again, uncounted."""
 
 
 @attrs.frozen
@@ -152,6 +176,7 @@ BuildEvent = (
     | Started
     | Succeeded
     | Failed
+    | SetBack
     | Interrupted
     | DependencyFailed
     | DependencyInterrupted
@@ -196,29 +221,35 @@ def advance(build: Build, event: BuildEvent) -> Build:
 
 
 def _of_its_own(  # noqa: PLR0911 - one return for each event
-    build: Build, event: InputsReady | Started | Failed | Interrupted | NoBuilder | OutputsLost
+    build: Build, event: InputsReady | Started | Failed | SetBack | Interrupted | NoBuilder | OutputsLost
 ) -> Build:
     state, failures = build.state, build.failures
     match event:
         case InputsReady() if state in _READY:
             return build
         case InputsReady() if state is BuildState.QUEUED:
-            return _to(build, BuildState.FAILED_RETRY if failures else BuildState.BUILDABLE)
+            return _to(build, _runnable(failures))
         case Started() if state in _READY:
             return _to(build, BuildState.BUILDING)
         case Failed(final=final) if state is BuildState.BUILDING:
             final = final or failures + 1 >= COUNTED_FAILURES
             return _to(build, BuildState.FAILURE if final else BuildState.FAILED_RETRY, failures=failures + 1)
+        case SetBack() if state is BuildState.BUILDING:
+            return _to(build, _runnable(failures))
         case Interrupted(kind=kind) if _may_end_as(kind, state):
             return _to(build, kind)
         case NoBuilder() if state in _UNSTARTED or state is BuildState.UNSATISFIABLE:
             return _to(build, BuildState.UNSATISFIABLE)
         case OutputsLost() if state is BuildState.SUCCESS:
             return _to(build, BuildState.QUEUED, failures=0)
-        case InputsReady() | Started() | Failed() | Interrupted() | NoBuilder() | OutputsLost():
+        case InputsReady() | Started() | Failed() | SetBack() | Interrupted() | NoBuilder() | OutputsLost():
             raise IllegalTransition(build, event)
         case _:
             assert_never(event)
+
+
+def _runnable(failures: int) -> BuildState:
+    return BuildState.FAILED_RETRY if failures else BuildState.BUILDABLE
 
 
 def _may_end_as(kind: BuildState, state: BuildState) -> bool:

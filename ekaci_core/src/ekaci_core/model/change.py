@@ -203,12 +203,16 @@ class Standing(enum.Enum):
 
 @attrs.frozen
 class Outcome:
-    """An attribute change together with what is known of its builds. None: nothing is known."""
+    """An attribute change together with what is known of its builds. None: nothing is known.
+
+    ``flaky`` says that head's derivation failed in one attempt and passed in a later one.
+    """
 
     change: AttributeChange
     base_state: BuildState | None
     head_state: BuildState | None
     standing: Standing
+    flaky: bool = False
 
 
 @attrs.frozen

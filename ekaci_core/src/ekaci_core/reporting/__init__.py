@@ -1,6 +1,7 @@
 """The verdict and the reports: what is known, put before a person or a program."""
 
 from ekaci_core.reporting.failures import collect_failures
+from ekaci_core.reporting.interruptions import explain_interruptions
 from ekaci_core.reporting.json_document import render_json
 from ekaci_core.reporting.junit import render_junit
 from ekaci_core.reporting.markdown import render_markdown
@@ -13,6 +14,7 @@ __all__ = [
     "Style",
     "Tone",
     "collect_failures",
+    "explain_interruptions",
     "judge",
     "plain",
     "render_json",

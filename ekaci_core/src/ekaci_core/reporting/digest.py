@@ -33,7 +33,7 @@ class Digest:
     """Who stands where; what several jobs have alike stands there once.
 
     ``licences`` and ``maintainers`` include attributes whose derivation did not change. ``names`` is how attributes are
-    called.
+    called. ``flaky`` are those whose derivation failed and then passed, wherever they stand.
     """
 
     names: Names
@@ -49,6 +49,7 @@ class Digest:
     known_errors: tuple[JobFault, ...]
     fixed_errors: tuple[JobFault, ...]
     failures_of: Mapping[Place, tuple[Failure, ...]]
+    flaky: tuple[Outcome, ...]
 
 
 def digest(report: Report) -> Digest:
@@ -86,6 +87,7 @@ def digest(report: Report) -> Digest:
         known_errors=faults(lambda job: job.known_faults),
         fixed_errors=faults(lambda job: job.fixed_faults),
         failures_of=_by_place(report.failures),
+        flaky=tuple({names.label(o.change.place): o for o in report.outcomes if o.flaky}.values()),
     )
 
 

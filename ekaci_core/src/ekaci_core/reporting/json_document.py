@@ -142,6 +142,7 @@ def _attribute(outcome: Outcome, report: Report) -> dict[str, Any]:
         "base_evaluation_error": change.base_fault,
         "head_evaluation_error": change.head_fault,
         "standing": outcome.standing.value,
+        "flaky": outcome.flaky,
         "base": _package(change.base),
         "head": _package(head),
         "version_bump": change.is_version_bump,

@@ -17,7 +17,7 @@ from ekaci_core.reporting.explain import why
 from ekaci_core.reporting.markdown_budget import Shown, fit
 from ekaci_core.reporting.markdown_escape import code, escape, fenced, html_code
 from ekaci_core.reporting.package_rows import PackageRow, RowKind, package_rows, packages_in
-from ekaci_core.reporting.wording import counted, duration, rebuilt_only
+from ekaci_core.reporting.wording import FLAKY, counted, duration, rebuilt_only
 
 _SIGNS: Final = {Decision.MERGE: "✅", Decision.WAIT: "⏳", Decision.DO_NOT_MERGE: "❌"}
 _TITLES: Final = {Decision.MERGE: "Merge", Decision.WAIT: "Wait", Decision.DO_NOT_MERGE: "Do not merge"}
@@ -49,6 +49,7 @@ def _render(report: Report, found: Digest, shown: Shown) -> str:
         _sides(report),
         *(_standing(title, found.standing[each], report, found, shown) for each, title in _STANDINGS),
         _counted_standings(found),
+        _flaky(report, found, shown),
         _packages(report, found, shown),
         _rebuilds(report),
         *_errors(found, shown),
@@ -98,6 +99,18 @@ def _standing(title: str, outcomes: Sequence[Outcome], report: Report, found: Di
     columns = 3 if any(row[-1] for row in rows) else 2
     table = _table(("Package", "Derivation", "Why")[:columns], [row[:columns] for row in rows])
     return [f"### {title} ({len(outcomes):,})", "", *table, *_more(len(outcomes) - most)]
+
+
+def _flaky(report: Report, found: Digest, shown: Shown) -> list[str]:
+    if not found.flaky:
+        return []
+    most = min(report.summary.max_packages_listed, shown.rows or len(found.flaky))
+    rows = [
+        (code(found.names.label(each.change.place)), code(each.change.head.name) if each.change.head else "", FLAKY)
+        for each in found.flaky[:most]
+    ]
+    table = _table(("Package", "Derivation", "Why"), rows)
+    return [f"### Flaky ({len(found.flaky):,})", "", *table, *_more(len(found.flaky) - most)]
 
 
 def _more(number: int, of: str = "") -> list[str]:

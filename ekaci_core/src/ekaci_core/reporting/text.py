@@ -15,7 +15,7 @@ from ekaci_core.reporting.digest import Digest, JobFault, digest
 from ekaci_core.reporting.explain import why
 from ekaci_core.reporting.package_rows import RowKind, package_rows, packages_in
 from ekaci_core.reporting.text_page import SAID, Page, Style, Tone, Toned, plain, verdict_line
-from ekaci_core.reporting.wording import counted, duration, few, rebuilt_only
+from ekaci_core.reporting.wording import FLAKY, counted, duration, few, rebuilt_only
 
 _MESSAGE_LINES: Final = 8
 _BRIEF: Final = 10
@@ -38,6 +38,7 @@ def render_text(report: Report, *, width: int | None = None, style: Style = plai
         _verdict(report.verdict, page),
         _sides(report, page),
         *_standings(report, found, page),
+        _flaky(report, found, page),
         _packages(report, found, page),
         _rebuilds(report, page),
         _errors(found, page),
@@ -121,6 +122,18 @@ def _standing_row(outcome: Outcome, found: Digest) -> tuple[str, ...]:
     change = outcome.change
     name = change.head.name if change.head else ""
     return (clean(found.names.label(change.place)), clean(name), why(outcome, found))
+
+
+def _flaky(report: Report, found: Digest, page: Page) -> list[str]:
+    if not found.flaky:
+        return []
+    most = report.summary.max_packages_listed
+    rows = [
+        (clean(found.names.label(each.change.place)), clean(each.change.head.name if each.change.head else ""), FLAKY)
+        for each in found.flaky[:most]
+    ]
+    title = page.heading("Flaky", len(found.flaky), Tone.ATTENTION)
+    return [title, *page.rows(rows), *_more(len(found.flaky) - most, page)]
 
 
 def _more(number: int, page: Page, of: str = "") -> list[str]:

@@ -10,6 +10,9 @@ from ekaci_core.reporting.clean import clean
 FEW: Final = 5
 """Names that a sentence lists before it counts the rest."""
 
+FLAKY: Final = "failed first, then passed with nothing changed"
+"""What is said of a flaky build."""
+
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 _SHORT: Final = 10.0

@@ -16,12 +16,14 @@ from ekaci_core.api import (
     DerivationRecord,
     EkaciError,
     Logger,
+    TransientKind,
 )
 from ekaci_core.bus import Broadcast
-from ekaci_core.model.build import BuildEvent, BuildState, Failed, Interrupted, Succeeded
+from ekaci_core.model.build import Build, BuildEvent, BuildState, Failed, Interrupted, SetBack, Succeeded, advance
 from ekaci_core.model.event import BuildPhase, ReviewEvent
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.registry.guard import Surprise, guarded
+from ekaci_core.scheduler.backoff import Backoff
 from ekaci_core.scheduler.placement import Offer
 from ekaci_core.scheduler.wishes import SchedulerSettings
 
@@ -39,6 +41,27 @@ def log_name(logs_dir: Path, drv: DrvPath) -> str:
 def gc_root(roots_dir: Path, drv: DrvPath) -> Path:
     """Where the outputs of a derivation are kept from the garbage collector."""
     return Path(f"{roots_dir}/{drv.hash_part}-{drv.name}")
+
+
+@attrs.frozen
+class Result:
+    """What an outcome means.
+
+    Attributes:
+        event: what happens to the derivation.
+        outcome: what the attempt came to.
+        reason: why, for people; empty where it succeeded.
+        exit_status: of the builder, where it had one.
+        kind: set where the reason may pass by itself.
+        pause: seconds until the attempt is made again, where it is.
+    """
+
+    event: BuildEvent
+    outcome: BuildState
+    reason: str = ""
+    exit_status: int | None = None
+    kind: TransientKind | None = None
+    pause: float | None = None
 
 
 @attrs.frozen
@@ -87,15 +110,29 @@ class Attempts:
         )
 
 
-def result_of(outcome: BuildOutcome) -> tuple[BuildEvent, str, int | None]:
-    """Say what an outcome means for the derivation, why, and with which exit status."""
+def result_of(build: Build, outcome: BuildOutcome, setbacks: int, backoff: Backoff) -> Result:
+    """Say what an outcome means for a derivation that builds.
+
+    Args:
+        build: its state while it builds.
+        outcome: how the attempt ended.
+        setbacks: how many attempts in a row have ended for a reason that may pass, this one included.
+        backoff: when and how often they are made again.
+    """
     match outcome:
         case Built():
-            return Succeeded(), "", 0
+            return Result(Succeeded(), BuildState.SUCCESS, exit_status=0)
         case BuildFailed(reason=reason, exit_status=status, final=final):
-            return Failed(final=final), reason, status
-        case BuildInterrupted(kind=kind, reason=reason):
-            return Interrupted(kind), reason, None
+            failed = Failed(final=final)
+            return Result(failed, advance(build, failed).state, reason, status)
+        case BuildInterrupted(kind=kind, reason=reason, transient=None):
+            return Result(Interrupted(kind), kind, reason)
+        case BuildInterrupted(kind=kind, reason=reason, transient=transient):
+            pause = backoff.pause(setbacks)
+            if pause is not None:
+                return Result(SetBack(), kind, f"{reason}; again in {pause:g} s", None, transient, pause)
+            gave_up = f"{reason} (given up after {setbacks} attempts)" if setbacks > 1 else reason
+            return Result(Interrupted(kind), kind, gave_up, None, transient)
         case _:
             assert_never(outcome)
 

@@ -6,12 +6,15 @@ from typing import Final
 
 from ekaci_core.api import Clock
 from ekaci_core.model.build import (
+    COUNTED_OUTCOMES,
     Build,
     BuildEvent,
     BuildState,
     Failed,
+    Interrupted,
     OutputsLost,
     Requeued,
+    Succeeded,
     advance,
 )
 from ekaci_core.model.ids import DrvPath
@@ -46,21 +49,34 @@ def resumed(build: Build, *, rebuild_failed: bool) -> Step | None:
 def after_death(build: Build, attempt: Attempt | None) -> list[Step]:
     """Say what becomes of a derivation in hand whose worker died.
 
-    The end of an attempt is recorded before the state that follows from it, so a death between the two is made good
-    here and a failure that was seen is counted.
+    Where an attempt has an end and the state does not say so, that is made good: what succeeded has succeeded, and a
+    failure that was seen is counted. What had no end has died with its
+    scheduler. All but results goes back to the queue.
     """
     steps = []
     outcome = None if attempt is None else attempt.outcome
-    if build.state is BuildState.BUILDING and outcome in (BuildState.FAILURE, BuildState.FAILED_RETRY):
-        build = advance(build, Failed(final=outcome is BuildState.FAILURE))
-        steps.append(Step(build, attempt.reason if attempt else ""))
-    if build.state is not BuildState.FAILURE:
+    if build.state is BuildState.BUILDING:
+        event, cause = _made_good(outcome), SCHEDULER_DIED
+        if attempt is not None and outcome not in (None, BuildState.SCHEDULER_DEATH):
+            cause = attempt.reason or "built"
+        build = advance(build, event)
+        steps.append(Step(build, cause))
+    if build.state not in (BuildState.SUCCESS, BuildState.FAILURE):
         steps.append(Step(advance(build, Requeued(forget_failures=False)), SCHEDULER_DIED))
     return steps
 
 
+def _made_good(outcome: BuildState | None) -> BuildEvent:
+    """What happened to a derivation that still builds, as its attempt's end has it."""
+    if outcome is BuildState.SUCCESS:
+        return Succeeded()
+    if outcome in COUNTED_OUTCOMES:
+        return Failed(final=outcome is BuildState.FAILURE)
+    return Interrupted(BuildState.SCHEDULER_DEATH if outcome is None else outcome)
+
+
 class Recovery:
-    """Returns to the queue what dead workers had in hand."""
+    """Ends what dead workers had in hand, and returns it to the queue."""
 
     def __init__(self, store: Store, ledger: Ledger, claims: Claims, clock: Clock) -> None:
         self._store = store
@@ -91,7 +107,7 @@ class Recovery:
                 reason=SCHEDULER_DIED,
             )
         if build.state is BuildState.BUILDING or (unfinished and build.state in _IN_HAND):
-            steps = after_death(build, attempt)
+            steps = after_death(build, None if unfinished else attempt)
             await self._ledger.record(steps)
             return steps[-1].build
         return build

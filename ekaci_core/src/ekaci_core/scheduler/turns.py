@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -10,12 +11,12 @@ import anyio.abc
 import attrs
 from anyio import TaskHandle
 
-from ekaci_core.api import BuildInterrupted, BuildOutcome, Built, Clock
+from ekaci_core.api import BuildInterrupted, BuildOutcome, Built, Clock, TransientKind
 from ekaci_core.bus import Broadcast
 from ekaci_core.model.build import BuildState, NoBuilder, Started
 from ekaci_core.model.derivation import DerivationRecord
 from ekaci_core.model.event import BuildFinished, BuildStarted, ReviewEvent
-from ekaci_core.scheduler.attempt import Attempts, log_name, result_of
+from ekaci_core.scheduler.attempt import Attempts, Result, log_name, result_of
 from ekaci_core.scheduler.build_graph import BuildGraph, Effects
 from ekaci_core.scheduler.copying import Copies
 from ekaci_core.scheduler.durations import subject
@@ -45,6 +46,11 @@ NotBegun = Callable[[Node, BuildHeld | BuildChanged], None]
 _MOST: Final = 128
 _LOOK_SECONDS: Final = 1.0
 
+_LOST: Final = frozenset({TransientKind.BUILDER_LOST, TransientKind.SSH})
+
+GIVEN_UP: Final = BuildInterrupted(BuildState.CANCELLED, "given up before it began")
+"""How an attempt ended whose builder was not asked."""
+
 
 @attrs.define(eq=False)
 class Job:
@@ -63,6 +69,19 @@ class Job:
         self.outcome = BuildInterrupted(BuildState.CANCELLED, why)
         if self.task is not None:
             self.task.cancel()
+
+
+@attrs.frozen(eq=False)
+class Pause:
+    """A wait before a derivation is built again."""
+
+    node: Node
+    seconds: float
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing comes after it, because the derivation was given up or built meanwhile."""
+        return self.node.build.state not in RUNNABLE
 
 
 @attrs.define(eq=False)
@@ -91,6 +110,8 @@ class Turns:
     jobs: dict[int, Job] = attrs.field(factory=dict, init=False)
     held: bool = attrs.field(default=False, init=False)
     _queue: ReadyQueue = attrs.field(factory=ReadyQueue, init=False)
+    _setbacks: Counter[int] = attrs.field(factory=Counter, init=False)
+    _paused: dict[int, Pause] = attrs.field(factory=dict, init=False)
     _ended: list[Job] = attrs.field(factory=list, init=False)
     _due: bool = attrs.field(default=False, init=False)
     _stalled: float = attrs.field(default=0.0, init=False)
@@ -112,10 +133,12 @@ class Turns:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is being built, begun or followed up, nor waits for a slot that it may get."""
+        """Whether nothing is being built, begun or followed up, nor waits for a slot or a time that it may get."""
         if self._due or self.jobs or self._ended or self._copies:
             return False
-        return self.held or bool(self.infrastructure) or not self._queue.waiting
+        if self.held or self.infrastructure:
+            return True
+        return not self._queue.waiting and all(each.is_over for each in self._paused.values())
 
     def push(self, nodes: Iterable[Node]) -> None:
         """Queue those that may start."""
@@ -172,7 +195,9 @@ class Turns:
                 self._graph.apply(node, NoBuilder(), why, effects)
         self._unreachable.clear()
         for node in effects.ready:
-            if node.build.state in RUNNABLE:
+            if (pause := self._paused.get(node.key)) is not None:
+                builds.start_soon(self._after, pause)
+            elif node.build.state in RUNNABLE:
                 self._queue.push(node)
         taken = self._take(builds)
         starts = [self._start(node, at) for node, at in taken]
@@ -204,22 +229,52 @@ class Turns:
     def _follow_up(self, ended: Sequence[Job]) -> tuple[Effects, list[AttemptEnd], list[int]]:
         effects = Effects()
         ends, releases = [], []
-        now = self._clock.now()
         for job in ended:
             node, outcome = job.node, job.outcome
             self._placement.give_back(job.at, node.lane)
             del self.jobs[node.key]
-            event, reason, status = result_of(outcome)
-            if node.build.state is BuildState.BUILDING:  # else it was given up before its builder was asked
-                self._graph.apply(node, event, reason or "built", effects)
-            took = self._clock.monotonic() - job.begun
-            learnt = (subject(job.record), took) if isinstance(outcome, Built) else None
-            ends.append(AttemptEnd(job.attempt, now, status, node.build.state, reason, learnt))
+            if node.build.state is BuildState.BUILDING:
+                result = self._result(job)
+                self._graph.apply(node, result.event, result.reason or "built", effects)
+            else:  # it was given up before its builder was asked
+                result = result_of(node.build, GIVEN_UP, 0, self._attempts.settings.backoff)
+            ends.append(self._end(job, result))
             releases.append(node.key)
             self.built += isinstance(outcome, Built)
-            if isinstance(outcome, BuildInterrupted) and outcome.infrastructure:
+            if result.pause is not None:
+                self._paused[node.key] = Pause(node, result.pause)
+                if result.kind in _LOST:  # another builder, where there is one
+                    node.lane = node.lane.without(job.at) or node.lane
+            elif isinstance(outcome, BuildInterrupted) and outcome.infrastructure:
                 self.infrastructure.append(outcome.reason)
         return effects, ends, releases
+
+    def _result(self, job: Job) -> Result:
+        key, outcome = job.node.key, job.outcome
+        if isinstance(outcome, BuildInterrupted) and outcome.transient is not None:
+            self._setbacks[key] += 1
+        result = result_of(job.node.build, outcome, self._setbacks[key], self._attempts.settings.backoff)
+        if result.pause is None:
+            del self._setbacks[key]
+        return result
+
+    def _end(self, job: Job, result: Result) -> AttemptEnd:
+        took = self._clock.monotonic() - job.begun
+        return AttemptEnd(
+            job.attempt,
+            self._clock.now(),
+            result.exit_status,
+            result.outcome,
+            result.reason,
+            learnt=(subject(job.record), took) if isinstance(job.outcome, Built) else None,
+            kind=result.kind,
+        )
+
+    async def _after(self, pause: Pause) -> None:
+        await anyio.sleep(pause.seconds)
+        if self._paused.get(pause.node.key) is pause:  # else it began meanwhile, and now there is another
+            del self._paused[pause.node.key]
+            self.push([pause.node])
 
     def _take(self, tasks: anyio.abc.TaskGroup) -> list[tuple[Node, int]]:
         """Fill free slots, and have what is bound for builders elsewhere brought there."""
@@ -255,7 +310,7 @@ class Turns:
         self.jobs[node.key] = job
         job.task = builds.create_task(self._build(job), name=node.build.drv)
         if node.build.state not in RUNNABLE:
-            job.stop("given up before it began")
+            job.stop(GIVEN_UP.reason)
             return
         self._graph.apply(node, Started(), "")  # the store has it already
         self._events.send(BuildStarted(node.build.drv, node.build.drv.name))

@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 
 from ekaci_core.model.ids import DrvPath
+from ekaci_core.scheduler.backoff import Backoff
 
 HEAD_PRIORITY: Final = 1
 """Of what the change itself needs."""
@@ -48,6 +49,7 @@ class SchedulerSettings:
         lease_seconds: how long a claim lasts without renewal; it is renewed three times as often.
         poll_seconds: how often to look whether what another process builds is done.
         farewell_seconds: how long a cancelled build may take to have its end recorded.
+        backoff: when a build is tried again whose attempt ended for a reason that may pass by itself.
         fixed_output_jobs: how many fixed-output derivations are built at once, beside what takes slots.
         copy_pause_seconds: how long to wait after no builder could be brought what a build needs; doubled each time.
         patience_seconds: give up after so long without a slot at any builder while nothing is being built.
@@ -60,6 +62,7 @@ class SchedulerSettings:
     lease_seconds: float = 60
     poll_seconds: float = 1
     farewell_seconds: float = 10
+    backoff: Backoff = Backoff()
     fixed_output_jobs: int = FIXED_OUTPUT_JOBS
     patience_seconds: float = 900
     copy_pause_seconds: float = 5

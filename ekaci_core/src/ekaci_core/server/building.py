@@ -12,7 +12,7 @@ from ekaci_core.model.build import Build
 from ekaci_core.model.change import AttributeChange, Change, JobComparison
 from ekaci_core.model.event import ReviewEvent
 from ekaci_core.model.ids import DrvPath
-from ekaci_core.scheduler import ATTRIBUTION_PRIORITY, BuildRun, Scheduler, SchedulerSettings, Survey, Wanted
+from ekaci_core.scheduler import ATTRIBUTION_PRIORITY, Backoff, BuildRun, Scheduler, SchedulerSettings, Survey, Wanted
 from ekaci_core.server.options import ReviewOptions
 from ekaci_core.server.places import Places
 from ekaci_core.server.sealing import sealing
@@ -71,7 +71,11 @@ class ReviewBuilds:
             events=self.events,
             logs_dir=self.places.logs,
             roots_dir=self.places.outputs,
-            settings=SchedulerSettings(keep_going=self.options.keep_going, rebuild_failed=self.options.rebuild_failed),
+            settings=SchedulerSettings(
+                keep_going=self.options.keep_going,
+                rebuild_failed=self.options.rebuild_failed,
+                backoff=Backoff(first_seconds=self.options.retry_pause_seconds),
+            ),
         )
 
 

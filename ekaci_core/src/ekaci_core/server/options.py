@@ -12,6 +12,9 @@ from ekaci_core.model.ids import System
 EVAL_TIMEOUT_SECONDS: Final = 1800
 """Longest time that the evaluation of one attribute takes unless a review says otherwise."""
 
+RETRY_PAUSE_SECONDS: Final = 5
+"""First pause before a build is tried again whose fault may pass, unless a review says otherwise."""
+
 
 @attrs.frozen
 class ReviewOptions:
@@ -19,7 +22,8 @@ class ReviewOptions:
 
     ``attr_globs`` keep matching attributes only; ``jobs`` keep jobs by name. ``build_slots`` is how many builds run
     at once. ``attribution`` builds the base's derivation of what fails on head. ``eval_timeout_seconds`` holds for each
-    attribute, None for no limit; ``fresh`` evaluates both sides whatever is known.
+    attribute, None for no limit; ``fresh`` evaluates both sides whatever is known. ``retry_pause_seconds`` is the first
+    pause before a build is tried again whose fault may pass.
     """
 
     path: Path
@@ -38,5 +42,6 @@ class ReviewOptions:
     evaluator: str = "auto"
     keep_going: bool = True
     attribution: bool = True
+    retry_pause_seconds: float = RETRY_PAUSE_SECONDS
     rebuild_failed: bool = False
     fresh: bool = False

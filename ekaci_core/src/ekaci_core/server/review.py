@@ -13,7 +13,7 @@ from ekaci_core.api import Clock, Evaluator, InfrastructureFault, Logger, Plugin
 from ekaci_core.builtin.local_builder import LocalBuilderConfig
 from ekaci_core.builtin.nix_programs import NixCommands
 from ekaci_core.bus import Broadcast
-from ekaci_core.changes import JobContents, compare_jobs, measure_impact, outcomes_of, read_builds
+from ekaci_core.changes import JobContents, compare_jobs, measure_impact, outcomes_of, read_builds, read_flaky
 from ekaci_core.config.retention import RetentionSettings, read_retention
 from ekaci_core.evaluation import Evaluations
 from ekaci_core.model.change import Impact, JobComparison
@@ -23,7 +23,7 @@ from ekaci_core.nix.environment import nix_environment
 from ekaci_core.nix.versions import Nix, probe
 from ekaci_core.process import together
 from ekaci_core.registry import Instances, load_registry
-from ekaci_core.reporting import Findings, collect_failures, judge
+from ekaci_core.reporting import Findings, collect_failures, explain_interruptions, judge
 from ekaci_core.server.building import BuildResult, ReviewBuilds
 from ekaci_core.server.checkouts import CheckoutFolders, Checkouts, private_folder
 from ekaci_core.server.clock import SystemClock
@@ -195,7 +195,8 @@ class Parts:
         result: BuildResult,
         notes: Sequence[str],
     ) -> Report:
-        outcomes = outcomes_of(comparisons, await read_builds(self.store, comparisons))
+        flaky = await read_flaky(self.store, comparisons)
+        outcomes = outcomes_of(comparisons, await read_builds(self.store, comparisons), flaky)
         verdict = judge(
             Findings(
                 comparisons,
@@ -218,7 +219,7 @@ class Parts:
             verdict=verdict,
             timings=self.stages.readings(),
             built=result.built,
-            notes=(*self.inputs.notes, *notes),
+            notes=(*self.inputs.notes, *notes, *await explain_interruptions(self.store, outcomes)),
             infrastructure=result.infrastructure,
             summary=configuration.summary,
             impact_settings=configuration.impact,

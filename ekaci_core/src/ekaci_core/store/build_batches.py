@@ -40,6 +40,7 @@ def write(
                 "exit_status": end.exit_status,
                 "outcome": end.outcome,
                 "reason": storable(end.reason),
+                "kind": end.kind,
             }
             for end in writes.ends
         ),

@@ -12,6 +12,7 @@ from typing import NewType, Protocol
 
 import attrs
 
+from ekaci_core.api import TransientKind
 from ekaci_core.graph.dag import Dag
 from ekaci_core.model.build import Build, BuildState
 from ekaci_core.model.derivation import DerivationRecord
@@ -130,7 +131,11 @@ StartAnswer = BuildBegun | BuildHeld | BuildChanged
 
 @attrs.frozen
 class AttemptEnd:
-    """How an attempt ended; ``learnt`` is what was built, in the words of whoever asks for durations, and seconds."""
+    """How an attempt ended.
+
+    ``learnt`` is what was built, in the words of whoever asks for durations, and seconds. ``kind`` says that the reason
+    may pass by itself.
+    """
 
     attempt: AttemptId
     at: float
@@ -138,6 +143,7 @@ class AttemptEnd:
     outcome: BuildState
     reason: str
     learnt: tuple[str, float] | None = None
+    kind: TransientKind | None = None
 
 
 @attrs.define
@@ -155,7 +161,11 @@ class BuildWrites:
 
 @attrs.frozen
 class Attempt:
-    """One run of a builder. ``ended_at`` is None while it runs, or where the process that ran it died."""
+    """One run of a builder. ``ended_at`` is None while it runs, or where the process that ran it died.
+
+    ``outcome`` is what the attempt came to: of one that ended for a reason that may pass, the interruption, with the
+    reason's ``kind``.
+    """
 
     id: AttemptId
     drv: DrvPath
@@ -166,6 +176,7 @@ class Attempt:
     exit_status: int | None = None
     outcome: BuildState | None = None
     reason: str = ""
+    kind: TransientKind | None = None
 
 
 class Store(Protocol):
@@ -320,9 +331,20 @@ class Store(Protocol):
         ...
 
     async def end_attempt(
-        self, attempt: AttemptId, *, now: float, exit_status: int | None, outcome: BuildState, reason: str
+        self,
+        attempt: AttemptId,
+        *,
+        now: float,
+        exit_status: int | None,
+        outcome: BuildState,
+        reason: str,
+        kind: TransientKind | None = None,
     ) -> None:
-        """Record how it ended."""
+        """Record how it ended; ``kind`` says that the reason may pass by itself."""
+        ...
+
+    async def attempts(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, Sequence[Attempt]]:
+        """Return all attempts at each that has any, the first one first."""
         ...
 
     async def durations(self, subjects: Collection[str]) -> Mapping[str, float]:
@@ -331,6 +353,10 @@ class Store(Protocol):
 
     async def last_attempts(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, Attempt]:
         """Return the newest attempt at each that has one."""
+        ...
+
+    async def flaky(self, drvs: Collection[DrvPath]) -> frozenset[DrvPath]:
+        """Say which of these failed in one attempt and succeeded in a later one, by `failed_then_passed`."""
         ...
 
     async def mentioned_attempts(self) -> frozenset[DrvPath]:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from ekaci_core.api import TransientKind
 from ekaci_core.graph.dag import Dag
 from ekaci_core.model.build import Build, BuildState
 from ekaci_core.model.derivation import DerivationRecord
@@ -184,12 +185,25 @@ class SqliteStore:
         )
 
     async def end_attempt(
-        self, attempt: AttemptId, *, now: float, exit_status: int | None, outcome: BuildState, reason: str
+        self,
+        attempt: AttemptId,
+        *,
+        now: float,
+        exit_status: int | None,
+        outcome: BuildState,
+        reason: str,
+        kind: TransientKind | None = None,
     ) -> None:
         """See `Store`."""
         await self._database.write(
-            lambda tx: attempts.end(tx, attempt, now=now, exit_status=exit_status, outcome=outcome, reason=reason)
+            lambda tx: attempts.end(
+                tx, attempt, now=now, exit_status=exit_status, outcome=outcome, reason=reason, kind=kind
+            )
         )
+
+    async def attempts(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, Sequence[Attempt]]:
+        """See `Store`."""
+        return await self._database.read(lambda tx: attempts.of(tx, drvs))
 
     async def durations(self, subjects: Collection[str]) -> Mapping[str, float]:
         """See `Store`."""
@@ -198,6 +212,10 @@ class SqliteStore:
     async def last_attempts(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, Attempt]:
         """See `Store`."""
         return await self._database.read(lambda tx: attempts.last(tx, drvs))
+
+    async def flaky(self, drvs: Collection[DrvPath]) -> frozenset[DrvPath]:
+        """See `Store`."""
+        return await self._database.read(lambda tx: attempts.flaky(tx, drvs))
 
     async def mentioned_attempts(self) -> frozenset[DrvPath]:
         """See `Store`."""

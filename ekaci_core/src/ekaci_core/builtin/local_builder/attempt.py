@@ -66,11 +66,13 @@ class Attempt:
                 self._waiting.discard(record.activity)
                 self._others.pop(record.activity, None)
             case Message():
-                relayed = self._relayed_errors and record.level == 0
-                if (record.is_error or relayed) and len(self._errors) < _KEPT_ERRORS:
+                # Nix has the same form for what it only warns of, such as a substituter that does not answer.
+                fatal = record.level == 0 and (record.is_error or self._relayed_errors)
+                if fatal and len(self._errors) < _KEPT_ERRORS:
                     self._errors.append(record.text)
                 if record.level <= _LOGGED_LEVEL:
-                    return _encoded(f"{'error: ' if record.is_error else ''}{record.text}\n")
+                    said = ("error: " if fatal else "warning: ") if record.is_error else ""
+                    return _encoded(f"{said}{record.text}\n")
             case PlainLine():
                 self._plain = [*self._plain, record.text][-_KEPT_PLAIN:]
                 return _encoded(f"{record.text}\n")

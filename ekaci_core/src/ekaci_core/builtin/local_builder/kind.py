@@ -10,6 +10,7 @@ import attrs
 
 from ekaci_core.api import PluginContext, System
 from ekaci_core.builtin.local_builder.builder import LocalBuilder
+from ekaci_core.builtin.local_builder.memory import builds_in_daemon, find_counters
 from ekaci_core.logs import LOG_BYTES
 from ekaci_core.model.errors import UsageFault
 from ekaci_core.nix.settings import NixSettings
@@ -67,5 +68,6 @@ def _builder(config: LocalBuilderConfig, settings: NixSettings, environment: Map
         features=features,
         slots=slots,
         environment=environment,
+        counters=find_counters(daemon=builds_in_daemon(settings.store, environment)),
         log_bytes=config.log_bytes,
     )

@@ -12,12 +12,12 @@ from typing import Final
 import anyio
 import attrs
 
-from ekaci_core.api import BuildInterrupted, BuildRequest, BuildState, InfrastructureFault, Realised
+from ekaci_core.api import BuildInterrupted, BuildRequest, BuildState, InfrastructureFault, Realised, TransientKind
 from ekaci_core.builtin.local_builder.attempt import Attempt
-from ekaci_core.builtin.local_builder.memory import count_kills, speaks_of_memory
-from ekaci_core.builtin.local_builder.outcome import Evidence, classify, without_log, without_names
+from ekaci_core.builtin.local_builder.memory import Counter, moved_since, read_counters
 from ekaci_core.builtin.local_builder.strays import end_strays
 from ekaci_core.logs import LOG_BYTES, BuildLog, tail
+from ekaci_core.nix.build_errors import Evidence, classify, without_log, without_names
 from ekaci_core.nix.internal_json import parse_line
 from ekaci_core.process.lines import Line
 from ekaci_core.process.output import OutputStream
@@ -26,7 +26,7 @@ from ekaci_core.process.running import Child, running
 
 # Nix ends its builder at once, but then deletes what may be gigabytes of a half-finished build.
 _GRACE_SECONDS: Final = 30.0
-_LINES_ABOUT_MEMORY: Final = 50
+_LINES_OF_EVIDENCE: Final = 50
 _KEPT_ASIDE: Final = 10
 _WITH_SIDE_CHANNEL: Final = ("/bin/sh", "-c", 'exec "$@" 3>&1 >/dev/null', "sh")
 
@@ -42,7 +42,8 @@ class Realising:
         side_channel: whether it gets descriptor 3, on which its own children write past Nix.
         side_is_log: whether what they write there belongs into the log.
         relayed_errors: whether grave messages count as Nix's own errors although they came through a helper.
-        is_here: whether this machine builds, so that its memory and its processes say something of the build.
+        is_here: whether this machine builds, so that its processes say something of the build.
+        counters: of out-of-memory kills that the build can be among; none where another machine builds.
         log_bytes: how large the log may get.
     """
 
@@ -53,6 +54,7 @@ class Realising:
     side_is_log: bool = False
     relayed_errors: bool = False
     is_here: bool = True
+    counters: tuple[Counter, ...] = ()
     log_bytes: int = LOG_BYTES
 
     async def run(self) -> Realised:
@@ -66,16 +68,16 @@ class Realising:
             return Realised(BuildInterrupted(BuildState.PROCESS_DEATH, str(fault), infrastructure=True))
         except OSError as error:
             return Realised(_log_fault(error, self.request.log))
-        if isinstance(ending, Evidence) and ending.memory_ran_out:  # the log is whole only once it is closed
-            about = speaks_of_memory(tail(self.request.log, _LINES_ABOUT_MEMORY))
-            ending = attrs.evolve(ending, speaks_of_memory=about)
+        if isinstance(ending, Evidence) and ending.status > 0 and (ending.memory or ending.fixed_output):
+            # The log is whole only once it is closed.
+            ending = attrs.evolve(ending, log_tail=tail(self.request.log, _LINES_OF_EVIDENCE))
         outcome = ending if isinstance(ending, BuildInterrupted) else classify(ending)
         return Realised(outcome, following.errors, following.attempt.began, tuple(following.aside))
 
     async def _attempt(self, log: BuildLog) -> tuple[Evidence | BuildInterrupted, _Following]:
         request = self.request
         following = _Following(log, request, side_is_log=self.side_is_log, relayed_errors=self.relayed_errors)
-        kills = count_kills()
+        kills = read_counters(self.counters)
         command = [*(_WITH_SIDE_CHANNEL if self.side_channel else ()), *self.command]
         async with running(command, env=self.environment, stderr="pipe", grace_seconds=_GRACE_SECONDS) as child:
             with anyio.move_on_after(request.max_duration_seconds) as whole:
@@ -90,7 +92,9 @@ class Realising:
             status=status,
             errors=following.attempt.errors,
             began=following.attempt.began,
-            memory_ran_out=self.is_here and count_kills() > kills,
+            remote=not self.is_here,
+            fixed_output=any(output.is_fixed for output in request.derivation.outputs),
+            memory=moved_since(kills),
         )
         return evidence, following
 
@@ -160,7 +164,8 @@ def _logged(line: Line) -> bytes:
 def _log_fault(error: OSError, path: Path) -> BuildInterrupted:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     what = "no space left for the build's log" if full else f"cannot write the build's log: {error.strerror}"
-    return BuildInterrupted(BuildState.PROCESS_DEATH, f"{what}: {path}", infrastructure=True)
+    passing = TransientKind.DISK if full else None
+    return BuildInterrupted(BuildState.PROCESS_DEATH, f"{what}: {path}", infrastructure=True, transient=passing)
 
 
 def _timeout(log: BuildLog, reason: str) -> BuildInterrupted:

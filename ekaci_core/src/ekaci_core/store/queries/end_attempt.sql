@@ -1,1 +1,2 @@
-UPDATE attempt SET ended_at = :now, exit_status = :exit_status, outcome = :outcome, reason = :reason WHERE id = :id
+UPDATE attempt SET ended_at = :now, exit_status = :exit_status, outcome = :outcome, reason = :reason, kind = :kind
+WHERE id = :id

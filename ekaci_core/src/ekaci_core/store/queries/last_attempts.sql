@@ -1,5 +1,5 @@
 -- The newest attempt at each derivation; ?1 is a JSON list of short paths.
-SELECT a.id, d.path, a.builder, a.started_at, a.log_path, a.ended_at, a.exit_status, a.outcome, a.reason
+SELECT a.id, d.path, a.builder, a.started_at, a.log_path, a.ended_at, a.exit_status, a.outcome, a.reason, a.kind
 FROM derivation AS d
 JOIN attempt AS a ON a.id = (SELECT max(id) FROM attempt WHERE derivation = d.id)
 WHERE d.path IN (SELECT value FROM json_each(?1))
