@@ -34,7 +34,6 @@ from ekaci_core.server.options import ReviewOptions
 from ekaci_core.server.places import Places
 from ekaci_core.server.retention import LogLimits, Retention
 from ekaci_core.server.stopwatch import Stopwatch
-from ekaci_core.server.substituting import substitution_of
 from ekaci_core.store import Store, open_store
 from ekaci_core.telemetry import LOG
 
@@ -171,6 +170,9 @@ class Parts:
     async def _build(self, comparisons: Sequence[JobComparison]) -> BuildResult:
         if not any(change.head is not None for job in comparisons for change in job.changes):
             return BuildResult(0, ())
+        # Only what builds pays for loading it.
+        from ekaci_core.server.substituting import substitution_of  # noqa: PLC0415
+
         async with substitution_of(self.nix, self.context, self.events) as substitution:
             builds = ReviewBuilds(
                 store=self.store,
