@@ -50,7 +50,8 @@ def classify(evidence: Evidence) -> BuildOutcome:
     """Decide. Nothing that Nix says of the machine counts as a failure of the build, and the reverse.
 
     The last message that means anything is the one that ended the attempt: Nix says "error" also of what it got over,
-    a database that was busy for a moment, say. Where that is a fault of the machine, those before it may say more.
+    a database that was busy for a moment, say. Where that is a fault of the machine, those before it may say more. Of a
+    build on another machine it is the first one: that machine's words come before what Nix here concludes from them.
     """
     if evidence.status == 0:
         return Built()
@@ -58,7 +59,7 @@ def classify(evidence: Evidence) -> BuildOutcome:
         return _nix_died(evidence)
     errors = [without_log(error) for error in evidence.errors]
     text = "\n".join(errors)
-    for error in reversed(errors):
+    for error in errors if evidence.remote else reversed(errors):
         if _of_machine(error, evidence):
             return _of_machine(text, evidence) or _unknown(text, evidence)
         for pattern, conclude in _BUILD:
