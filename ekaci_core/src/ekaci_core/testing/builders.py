@@ -315,7 +315,9 @@ class BuilderConformance:
             tasks.start_soon(attempt, builder, workshop.request(sample))
             await workshop.until_started(sample.mark)
             tasks.cancel_scope.cancel()
-        again = workshop.request(sample, log=workshop.log.with_name("again.log"), no_output_timeout_seconds=_SHORT_SECONDS)
+        again = workshop.request(
+            sample, log=workshop.log.with_name("again.log"), no_output_timeout_seconds=_SHORT_SECONDS
+        )
         await attempt(builder, again)
         assert "begun" in again.log.read_text(), "no lock of the cancelled attempt is in the way"
 
