@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection
-from typing import cast
+from typing import Any, cast
 
 from ekaci_core.model.build import BuildState
 from ekaci_core.model.ids import DrvPath
@@ -43,21 +43,40 @@ def end(
 
 def last(connection: sqlite3.Connection, drvs: Collection[DrvPath]) -> dict[DrvPath, Attempt]:
     """Read the newest attempt at each."""
-    rows = connection.execute(query("last_attempts"), (json.dumps([path_text(drv) for drv in drvs]),))
-    return {
-        (drv := drv_path(text)): Attempt(
-            id=AttemptId(number),
-            drv=drv,
-            builder=builder,
-            started_at=started_at,
-            log_path=log_path,
-            ended_at=ended_at,
-            exit_status=exit_status,
-            outcome=None if outcome is None else BuildState(outcome),
-            reason=reason,
-        )
-        for number, text, builder, started_at, log_path, ended_at, exit_status, outcome, reason in rows
-    }
+    rows = connection.execute(query("last_attempts"), (_listed(drvs),))
+    return {attempt.drv: attempt for attempt in map(_attempt, rows)}
+
+
+def of(connection: sqlite3.Connection, drvs: Collection[DrvPath]) -> dict[DrvPath, list[Attempt]]:
+    """Read all attempts at each, in order."""
+    found: dict[DrvPath, list[Attempt]] = {}
+    for attempt in map(_attempt, connection.execute(query("attempts"), (_listed(drvs),))):
+        found.setdefault(attempt.drv, []).append(attempt)
+    return found
+
+
+def unended(connection: sqlite3.Connection) -> list[Attempt]:
+    """Read those without an end at what is claimed."""
+    return list(map(_attempt, connection.execute(query("open_attempts"))))
+
+
+def _listed(drvs: Collection[DrvPath]) -> str:
+    return json.dumps([path_text(drv) for drv in drvs])
+
+
+def _attempt(row: tuple[Any, ...]) -> Attempt:
+    number, path, builder, started_at, log_path, ended_at, exit_status, outcome, reason = row
+    return Attempt(
+        id=AttemptId(number),
+        drv=drv_path(path),
+        builder=builder,
+        started_at=started_at,
+        log_path=log_path,
+        ended_at=ended_at,
+        exit_status=exit_status,
+        outcome=None if outcome is None else BuildState(outcome),
+        reason=reason,
+    )
 
 
 def mentioned(connection: sqlite3.Connection) -> frozenset[DrvPath]:
