@@ -143,9 +143,7 @@ async def _record(store: Store, drv: DrvPath) -> tuple[DerivationId, DerivationR
     return number, (await store.derivations([number]))[number]
 
 
-async def _validity(
-    record: DerivationRecord, environment: Mapping[str, str]
-) -> tuple[Mapping[str, bool | None], str]:
+async def _validity(record: DerivationRecord, environment: Mapping[str, str]) -> tuple[Mapping[str, bool | None], str]:
     paths = [each.path for each in record.outputs if each.path is not None]
     try:
         invalid = await invalid_paths(paths, nix_environment(environment))

@@ -186,16 +186,24 @@ class _Parts:
     async def _result(self, drv: DrvPath, built: int, infrastructure: tuple[str, ...]) -> SingleBuild:
         number = (await self.store.derivation_ids([drv]))[drv]
         outputs = (await self.store.derivations([number]))[number].outputs
-        own = await self._culprit(drv)
-        culprits = [await self._culprit(each) for each in sorted(own.build.blockers)]
+        (own,) = await self._told([drv])
+        culprits = await self._told(sorted(own.build.blockers))
         return SingleBuild(own.build, own.reason, own.log, outputs, built, tuple(culprits), infrastructure)
 
-    async def _culprit(self, drv: DrvPath) -> Culprit:
-        change = (await self.store.last_changes([drv])).get(drv)
-        attempt = (await self.store.last_attempts([drv])).get(drv)
-        log = log_of(self.places.logs, drv.hash_part)
-        found = next((each for each in (log, log.with_name(f"{log.name}.gz")) if each.exists()), None)
-        if change is None:
-            return Culprit(Build(drv), "", found)
-        reason = attempt.reason if attempt is not None and attempt.outcome is change.build.state else ""
-        return Culprit(change.build, reason or change.cause, found)
+    async def _told(self, drvs: Sequence[DrvPath]) -> list[Culprit]:
+        changes = await self.store.last_changes(drvs)
+        attempts = await self.store.last_attempts(drvs)
+        told = []
+        for drv in drvs:
+            change, attempt = changes.get(drv), attempts.get(drv)
+            build, reason = (Build(drv), "") if change is None else (change.build, change.cause)
+            if attempt is not None and attempt.outcome is build.state and attempt.reason:
+                reason = attempt.reason
+            told.append(Culprit(build, reason, log_file(self.places, drv)))
+        return told
+
+
+def log_file(places: Places, drv: DrvPath) -> Path | None:
+    """Return the file that the log of a derivation's last build is in, None where there is none."""
+    log = log_of(places.logs, drv.hash_part)
+    return next((each for each in (log, log.with_name(f"{log.name}.gz")) if each.exists()), None)
