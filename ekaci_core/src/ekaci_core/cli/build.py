@@ -41,7 +41,7 @@ def build(derivation: str, *, force: bool, rebuild_all: bool, jobs_at_once: int 
     if form == "json":
         write_document(_document(result))
     else:
-        write_out("\n".join(_text(result, options)))
+        write_out("\n".join(_text(result)))
     return result.exit_status
 
 
@@ -51,7 +51,7 @@ async def _built(options: BuildOptions) -> SingleBuild:
         return await build_one(options, events=events, environment=os.environ)
 
 
-def _text(result: SingleBuild, options: BuildOptions) -> list[str]:
+def _text(result: SingleBuild) -> list[str]:
     build = result.build
     lines = [f"{build.state.label}: {build.drv}"]
     if result.reason:
@@ -64,21 +64,19 @@ def _text(result: SingleBuild, options: BuildOptions) -> list[str]:
         lines += [f"    {line}" for line in [each.reason, *(line.strip() for line in _log(each.log))] if line]
     lines += [f"  {line}" for line in more(min(len(result.culprits), _CULPRITS_SHOWN), len(result.culprits))]
     lines += [f"  {sentence}" for sentence in result.infrastructure]
-    if not result.built and not options.rebuild_all:
-        lines += _advice(result, options)
-    return lines
+    return [*lines, *_advice(result)]
 
 
 def _log(log: Path | None) -> list[str]:
     return [] if log is None else [f"  log: {log}"]
 
 
-def _advice(result: SingleBuild, options: BuildOptions) -> list[str]:
+def _advice(result: SingleBuild) -> list[str]:
     """Say what builds again what was known to fail from before."""
-    if result.build.state is BuildState.FAILURE and not options.force:
-        return ["  if that was known from before: --force builds it again"]
-    if any(each.build.state is BuildState.FAILURE for each in result.culprits):
-        return ["  if that was known from before: --rebuild-all builds what failed again"]
+    if result.build.state is BuildState.FAILURE and result.known:
+        return ["  known from before: --force builds it again"]
+    if any(each.build.state is BuildState.FAILURE and each.known for each in result.culprits):
+        return ["  known from before: --rebuild-all builds again what failed"]
     return []
 
 
@@ -91,6 +89,7 @@ def _document(result: SingleBuild) -> dict[str, object]:
         "log": None if result.log is None else str(result.log),
         "outputs": {output.name: output.path for output in result.outputs},
         "built": result.built,
+        "known": result.known,
         "culprits": [_culprit(each) for each in result.culprits],
         "infrastructure": list(result.infrastructure),
     }
@@ -102,4 +101,5 @@ def _culprit(culprit: Culprit) -> dict[str, object]:
         "state": culprit.build.state.label,
         "reason": culprit.reason,
         "log": None if culprit.log is None else str(culprit.log),
+        "known": culprit.known,
     }

@@ -51,11 +51,15 @@ class BuildOptions:
 
 @attrs.frozen
 class Culprit:
-    """A derivation that did not succeed: its state, the reason, and where its log is, None if there is none."""
+    """A derivation and how it ended: its state, the reason, its log's file if there is one.
+
+    ``known`` says that it was not attempted now.
+    """
 
     build: Build
     reason: str
     log: Path | None
+    known: bool
 
 
 @attrs.frozen
@@ -68,6 +72,7 @@ class SingleBuild:
         log: of its last build; None where it was not built here.
         outputs: its own.
         built: how many derivations were built now.
+        known: whether that was known from before; no attempt was made now.
         culprits: what it needs that did not succeed and keeps it from being built.
         infrastructure: sentences on faults of the machine.
     """
@@ -77,6 +82,7 @@ class SingleBuild:
     log: Path | None
     outputs: tuple[Output, ...]
     built: int
+    known: bool
     culprits: tuple[Culprit, ...] = ()
     infrastructure: tuple[str, ...] = ()
 
@@ -188,7 +194,7 @@ class _Parts:
         outputs = (await self.store.derivations([number]))[number].outputs
         (own,) = await self._told([drv])
         culprits = await self._told(sorted(own.build.blockers))
-        return SingleBuild(own.build, own.reason, own.log, outputs, built, tuple(culprits), infrastructure)
+        return SingleBuild(own.build, own.reason, own.log, outputs, built, own.known, tuple(culprits), infrastructure)
 
     async def _told(self, drvs: Sequence[DrvPath]) -> list[Culprit]:
         changes = await self.store.last_changes(drvs)
@@ -199,7 +205,8 @@ class _Parts:
             build, reason = (Build(drv), "") if change is None else (change.build, change.cause)
             if attempt is not None and attempt.outcome is build.state and attempt.reason:
                 reason = attempt.reason
-            told.append(Culprit(build, reason, log_file(self.places, drv)))
+            known = attempt is None or attempt.started_at < self.began_at
+            told.append(Culprit(build, reason, log_file(self.places, drv), known))
         return told
 
 
