@@ -37,12 +37,13 @@ from ekaci_core.store.contract import (
     UnknownDerivation,
 )
 from ekaci_core.testing.facts import LINUX, attribute, drv, evaluated, key, record
+from ekaci_core.testing.store_asking import AskingConformance
 from ekaci_core.testing.store_batches import BuildBatchesConformance
 from ekaci_core.testing.store_unchanged import UnchangedConformance
 from ekaci_core.testing.store_unfinished import UnfinishedConformance
 
 
-class StoreConformance(BuildBatchesConformance, UnfinishedConformance, UnchangedConformance):
+class StoreConformance(AskingConformance, BuildBatchesConformance, UnfinishedConformance, UnchangedConformance):
     """What every store does."""
 
     # --- evaluations ---
