@@ -36,6 +36,13 @@ async def reaches(store: Store, name: str, state: BuildState) -> None:
             await anyio.sleep(0.01)
 
 
+def dead_worker() -> str:
+    """The name of a worker whose process has ended."""
+    done = subprocess.run(["/bin/sh", "-c", "echo $$"], check=True, capture_output=True, text=True)
+    machine, _, _ = worker_name().rsplit(":", 2)
+    return f"{machine}:{int(done.stdout)}:12345#1"
+
+
 @pytest.fixture
 def family(nix: ScriptedNix) -> ScriptedNix:
     nix.derivation("lib")
@@ -168,10 +175,8 @@ async def test_what_a_stopped_run_left_is_cancelled_with_all_that_needs_it(store
 async def test_what_a_killed_run_was_building_is_ended_and_cancelled(store: Store, family: ScriptedNix) -> None:
     await family.evaluated(store)
     lib = drv_path("lib")
-    done = subprocess.run(["/bin/sh", "-c", "echo $$"], check=True, capture_output=True, text=True)
-    machine, _, _ = worker_name().rsplit(":", 2)
     now = RealClock().now()
-    await store.claim(lib, f"{machine}:{int(done.stdout)}:12345#1", now=now, until=now + 60)
+    await store.claim(lib, dead_worker(), now=now, until=now + 60)
     await store.begin_attempt(lib, builder="x", log_path=None, now=now)
     await store.record_builds([BuildChange(Build(lib, BuildState.BUILDING), now, "on x")])
     assert await give_up_orphan(store, RealClock(), lib)
