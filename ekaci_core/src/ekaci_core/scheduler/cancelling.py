@@ -44,8 +44,11 @@ class Cancelling:
             InfrastructureFault: the store failed.
         """
         self._began_at = self._clock.now()
-        await self._store.end_cancellations(before=self._began_at - _FORGOTTEN_AFTER_SECONDS)
-        self._seen = max((each.id for each in await self._store.cancellations()), default=0)
+        there = await self._store.cancellations()
+        self._seen = max((each.id for each in there), default=0)
+        forgotten = self._began_at - _FORGOTTEN_AFTER_SECONDS
+        if any(each.at < forgotten for each in there):
+            await self._store.end_cancellations(before=forgotten)
 
     async def watch(self, release: Callable[[Effects], None]) -> None:
         """Obey, for ever; ``release`` is told what follows from recorded steps."""
