@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from ekaci_core.api import BuildOutcome, BuildRequest, Built
 from ekaci_core.model.build import Build, BuildState
 from ekaci_core.scheduler import SchedulerSettings, Wanted
 from ekaci_core.scheduler.cancelling import ON_REQUEST
@@ -123,9 +124,14 @@ async def test_a_later_wish_is_not_cancelled_by_what_was_asked_before(
 ) -> None:
     await family.evaluated(store)
     await ask(store, "lib")
-    builder = ScriptedBuilder(family)
+
+    async def take_a_while(request: BuildRequest) -> BuildOutcome:
+        del request
+        await anyio.sleep(0.2)  # many looks
+        return Built()
+
+    builder = ScriptedBuilder(family, {"lib": [take_a_while]})
     async with scripted_scheduler(store, family, [builder], tmp_path).running() as run:
-        await anyio.sleep(0.05)
         await run.add([Wanted(drv_path("app"))])
         with anyio.fail_after(20):
             await run.wait()

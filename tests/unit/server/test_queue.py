@@ -84,3 +84,13 @@ async def test_where_nobody_builds_nothing_waits_for_a_slot(store: Store, nix: S
     await store.record_builds([BuildChange(Build(drv_path("other"), BuildState.BUILDABLE), 1.0, "")])
     assert "has ended" in (await entries(store, nix, alive=False))["other"].why
     assert "no free slot" in (await entries(store, nix))["other"].why
+
+
+async def test_the_first_are_told_and_all_are_counted(store: Store, nix: ScriptedNix) -> None:
+    names = ("lib", "app", "other")
+    await store.record_builds([BuildChange(Build(drv_path(name)), 1.0, "wanted") for name in names])
+    placement = Placement([ScriptedBuilder(nix)])
+    queue = await queue_of(store, placement, alive=True, limit=2)
+    every = await queue_of(store, Placement([ScriptedBuilder(nix)]), alive=True)
+    assert (queue.total, every.total) == (3, 3)
+    assert queue.entries == every.entries[:2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import anyio
 import click
@@ -17,26 +18,25 @@ from ekaci_core.server.queue import Queue, QueueEntry, read_queue
 @format_option
 def queue(*, limit: int, form: str) -> int:
     """List what waits and what is being built, in the order of starting, and why each waits."""
-    found = anyio.run(read_queue, os.environ)
-    entries = found.entries[: limit or None]
+    found = anyio.run(partial(read_queue, os.environ, limit=limit or None))
     if form == "json":
         write_document(
-            {"alive": found.alive, "total": len(found.entries), "entries": [_document(each) for each in entries]}
+            {"alive": found.alive, "total": found.total, "entries": [_document(each) for each in found.entries]}
         )
     else:
-        write_out("\n".join(_text(found, entries)))
+        write_out("\n".join(_text(found)))
     return 0
 
 
-def _text(found: Queue, entries: tuple[QueueEntry, ...]) -> list[str]:
-    if not entries:
+def _text(found: Queue) -> list[str]:
+    if not found.entries:
         return ["Nothing waits and nothing is being built."]
     lines = []
     if not found.alive:
         lines.append("Nothing is being built now; what stands here was left by a review or build that was stopped.")
     rows = [("STATE", "SINCE", "DERIVATION", "WHY")]
-    rows += [(each.state.label, point(each.since), each.drv.base_name, each.why) for each in entries]
-    return [*lines, *table(rows), *more(len(entries), len(found.entries))]
+    rows += [(each.state.label, point(each.since), each.drv.base_name, each.why) for each in found.entries]
+    return [*lines, *table(rows), *more(len(found.entries), found.total)]
 
 
 def _document(entry: QueueEntry) -> dict[str, object]:

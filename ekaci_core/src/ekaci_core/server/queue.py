@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 
 import attrs
 
@@ -35,14 +36,18 @@ class QueueEntry:
 
 @attrs.frozen
 class Queue:
-    """All that is unfinished, in the order of starting; ``alive`` says whether any process works on it."""
+    """The first of what is unfinished, in the order of starting, and how many there are in all.
+
+    ``alive`` says whether any process works on it.
+    """
 
     entries: tuple[QueueEntry, ...]
+    total: int
     alive: bool
 
 
-async def read_queue(environment: Mapping[str, str]) -> Queue:
-    """Read it.
+async def read_queue(environment: Mapping[str, str], *, limit: int | None = None) -> Queue:
+    """Read it, at most ``limit`` entries.
 
     Raises:
         UsageFault: there is no database yet, or the configuration cannot be used.
@@ -54,7 +59,7 @@ async def read_queue(environment: Mapping[str, str]) -> Queue:
         Instances(load_registry(environment, LOG), plugin_context(environment)) as instances,
     ):
         builders = answering(await open_builders(instances, configured_builders(environment)))
-        return await queue_of(store, Placement(builders), alive=await somebody_builds(places))
+        return await queue_of(store, Placement(builders), alive=await somebody_builds(places), limit=limit)
 
 
 async def somebody_builds(places: Places) -> bool:
@@ -67,19 +72,20 @@ async def somebody_builds(places: Places) -> bool:
         return not share.become_alone()
 
 
-async def queue_of(store: Store, placement: Placement, *, alive: bool) -> Queue:
+async def queue_of(store: Store, placement: Placement, *, alive: bool, limit: int | None = None) -> Queue:
     """Put the queue together.
 
     Args:
         store: where it stands.
         placement: the builders that there are.
         alive: whether any process is there that builds.
+        limit: so many entries at most; None for all.
 
     Raises:
         InfrastructureFault: the store failed.
     """
     outlook = await Outlook.of(store, placement)
-    waits = list(outlook.waits())
+    waits = list(islice(outlook.waits(), limit))
     running = {each.drv: each for each in await running_attempts(store)}
     changes = await store.last_changes([each.build.drv for each, _ in waits])
     entries = []
@@ -90,7 +96,7 @@ async def queue_of(store: Store, placement: Placement, *, alive: bool) -> Queue:
         since = changes[drv].at if drv in changes else None
         builder = None if attempt is None else attempt.builder
         entries.append(QueueEntry(drv, wait.state, each.system, since, builder, wait.position, why(wait)))
-    return Queue(tuple(entries), alive)
+    return Queue(tuple(entries), len(outlook.unfinished), alive)
 
 
 def _with_builder(wait: Wait, attempt: Attempt | None, *, alive: bool) -> Wait:
