@@ -33,7 +33,7 @@ def _text(found: Queue) -> list[str]:
         return ["Nothing waits and nothing is being built."]
     lines = []
     if not found.alive:
-        lines.append("Nothing is being built now; what stands here was left by a review or build that was stopped.")
+        lines.append("No process builds now; what stands here was left by reviews and builds that have ended.")
     rows = [("STATE", "SINCE", "DERIVATION", "WHY")]
     rows += [(each.state.label, point(each.since), each.drv.base_name, each.why) for each in found.entries]
     return [*lines, *table(rows), *more(len(found.entries), found.total)]
