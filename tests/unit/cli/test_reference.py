@@ -14,6 +14,8 @@ PAGE = (Path(__file__).parents[3] / "docs/reference/cli.md").read_text()
 
 
 def options(command: click.Command) -> set[str]:
+    if isinstance(command, click.Group):
+        return {name for each in command.commands.values() for name in options(each)}
     return {
         name for each in command.params if isinstance(each, click.Option) for name in (*each.opts, *each.secondary_opts)
     }
@@ -36,6 +38,13 @@ def test_every_option_is_documented_and_none_else(name: str) -> None:
         if option
     }
     assert documented == options(ekaci.commands[name])
+
+
+@pytest.mark.parametrize("name", [name for name, each in ekaci.commands.items() if isinstance(each, click.Group)])
+def test_every_command_of_a_group_is_documented(name: str) -> None:
+    group = ekaci.commands[name]
+    assert isinstance(group, click.Group)
+    assert set(re.findall(rf"^### `ekaci {name} (\w+)", SECTIONS[name], re.MULTILINE)) == group.commands.keys()
 
 
 def test_every_exit_status_is_documented() -> None:

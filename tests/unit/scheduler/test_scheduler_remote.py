@@ -134,3 +134,33 @@ async def test_copying_ends_with_the_run(store: Store, nix: ScriptedNix, tmp_pat
             await anyio.sleep(0.01)
     assert stopped == [names[0]]
     assert await states(store, names[0]) == [BuildState.BUILDABLE]
+
+
+async def test_what_is_being_brought_to_a_builder_can_be_cancelled(
+    store: Store, nix: ScriptedNix, tmp_path: Path, names: Sequence[str]
+) -> None:
+    stopped = anyio.Event()
+
+    async def endless(request: BuildRequest) -> BuildInterrupted | None:
+        if request.derivation.name == names[0]:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                stopped.set()
+        return None
+
+    far = FarBuilder(nix, "far", preparing=endless)
+    async with scripted_scheduler(store, nix, [far], tmp_path).running() as run:
+        await run.add([Wanted(drv_path("top"))])
+        with anyio.fail_after(20):
+            while names[0] not in far.prepared:  # noqa: ASYNC110 - a list tells of no change
+                await anyio.sleep(0.01)
+            await store.ask_cancellation(drv_path(names[0]), now=0.0)
+            await stopped.wait()
+            await run.wait()
+    assert await states(store, names[0], names[1], "top") == [
+        BuildState.CANCELLED,
+        BuildState.SUCCESS,
+        BuildState.BLOCKED,
+    ]
+    assert names[0] not in far.attempts

@@ -7,9 +7,14 @@ import sys
 import click
 
 import ekaci_core
+from ekaci_core.cli.build import build
+from ekaci_core.cli.builders import builders
+from ekaci_core.cli.cancel import cancel
+from ekaci_core.cli.drv import drv
 from ekaci_core.cli.failure import only_fault, tell, tell_defect
 from ekaci_core.cli.logs import logs
 from ekaci_core.cli.plugins import plugins
+from ekaci_core.cli.queue import queue
 from ekaci_core.cli.review import review
 from ekaci_core.cli.streams import forgiving, say
 from ekaci_core.model.errors import EXIT_INFRASTRUCTURE, EkaciError
@@ -25,6 +30,11 @@ def ekaci() -> None:
 
 
 ekaci.add_command(review)
+ekaci.add_command(build)
+ekaci.add_command(cancel)
+ekaci.add_command(queue)
+ekaci.add_command(builders)
+ekaci.add_command(drv)
 ekaci.add_command(logs)
 ekaci.add_command(plugins)
 

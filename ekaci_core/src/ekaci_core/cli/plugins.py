@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 import click
 
 from ekaci_core.cli.streams import write_out
+from ekaci_core.cli.tables import table
 from ekaci_core.registry import load_registry
 from ekaci_core.telemetry import LOG
 
@@ -22,14 +22,9 @@ def plugins() -> int:
         for each in reports
     ]
     lines = []
-    for line, report in zip(_table(rows), (None, *reports), strict=True):
+    for line, report in zip(table(rows), (None, *reports), strict=True):
         lines.append(line)
         if report is not None and report.reason:
             lines.append(f"    {report.reason}")
     write_out("\n".join(lines))
     return 0
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -57,6 +57,11 @@ class Copies:
                 self._placement.unreserve(at)
             waiting.clear()
 
+    def cancel(self, key: int) -> None:
+        """End the copying for one derivation, if there is any."""
+        if key in self._under_way:
+            self._under_way[key].cancel()
+
     def ready(self) -> Iterator[tuple[Node, int]]:
         """Yield what may start now; the caller takes the slot before it goes on."""
         for at, waiting in self._there.items():

@@ -14,6 +14,7 @@ from ekaci_core.model.build import Build, BuildState
 from ekaci_core.model.event import BuildsPlanned, ReviewEvent
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.scheduler.build_graph import BuildGraph, Effects
+from ekaci_core.scheduler.cancelling import Cancelling
 from ekaci_core.scheduler.claims import Claims
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.scheduler.node import RUNNABLE, Node
@@ -41,6 +42,7 @@ class BuildRun:
     _recovery: Recovery
     _planner: Planner
     _turns: Turns
+    _cancelling: Cancelling
     _events: Broadcast[ReviewEvent]
     _settings: SchedulerSettings
     _tasks: anyio.abc.TaskGroup
@@ -97,6 +99,10 @@ class BuildRun:
         await self._until(
             lambda: not self._busy and self._turns.idle and (bool(self.infrastructure) or not self._awaited)
         )
+
+    async def watch_cancellations(self) -> None:
+        """Give up what others ask to be given up, for ever."""
+        await self._cancelling.watch(self._release)
 
     async def watch_others(self) -> None:
         """Follow what other processes build, for ever."""
@@ -199,7 +205,7 @@ class BuildRun:
             stored = await self._recovery.close(drv)
         if node.build.state not in RUNNABLE:
             return Effects()
-        if stored.state in (BuildState.SUCCESS, BuildState.FAILURE):
+        if stored.state in (BuildState.SUCCESS, BuildState.FAILURE) or await self._cancelling.concerns(stored):
             return await self._adopt(node, stored)
         effects = self._graph.adopt(node, Build(drv, failures=max(stored.failures, node.build.failures)))
         await self._ledger.record(effects.steps)
@@ -219,7 +225,9 @@ class BuildRun:
     async def _look(self, key: int, node: Node, stored: Build | None) -> None:
         if node.build.state not in RUNNABLE:
             del self._awaited[key]
-        elif stored is not None and stored.state in (BuildState.SUCCESS, BuildState.FAILURE):
+        elif stored is not None and (
+            stored.state in (BuildState.SUCCESS, BuildState.FAILURE) or await self._cancelling.concerns(stored)
+        ):
             effects = await self._adopt(node, stored)
             del self._awaited[key]
             self._release(effects)

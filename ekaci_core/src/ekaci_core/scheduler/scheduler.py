@@ -16,6 +16,7 @@ from ekaci_core.model.ids import DrvPath
 from ekaci_core.registry.guard import leaves
 from ekaci_core.scheduler.attempt import Attempts
 from ekaci_core.scheduler.build_graph import BuildGraph
+from ekaci_core.scheduler.cancelling import Cancelling
 from ekaci_core.scheduler.claims import Claims
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.scheduler.placement import Placement
@@ -72,10 +73,11 @@ class Scheduler:
         try:
             await recovery.clear()
             async with anyio.create_task_group() as tasks:
-                run = self._assemble(claims, ledger, recovery, tasks, on_failure)
+                run = await self._assemble(claims, ledger, recovery, tasks, on_failure)
                 tasks.start_soon(claims.renew, name="renew claims")
                 tasks.start_soon(run.take_turns, name="take turns")
                 tasks.start_soon(run.watch_others, name="watch other builders")
+                tasks.start_soon(run.watch_cancellations, name="watch cancellations")
                 yield run
                 tasks.cancel_scope.cancel()
         except BaseExceptionGroup as group:
@@ -105,7 +107,7 @@ class Scheduler:
             return tuple(run.infrastructure)
         raise AssertionError("unreachable: a run swallows no exception")
 
-    def _assemble(
+    async def _assemble(
         self,
         claims: Claims,
         ledger: Ledger,
@@ -128,6 +130,8 @@ class Scheduler:
             self.settings.patience_seconds,
             self.settings.copy_pause_seconds,
         )
+        cancelling = Cancelling(self.store, graph, ledger, turns, self.clock, self.settings.poll_seconds)
+        await cancelling.begin()
         return BuildRun(
             store=self.store,
             graph=graph,
@@ -136,6 +140,7 @@ class Scheduler:
             recovery=recovery,
             planner=Planner(self.store, self.survey, placement, rebuild_failed=self.settings.rebuild_failed),
             turns=turns,
+            cancelling=cancelling,
             events=self.events,
             settings=self.settings,
             tasks=tasks,

@@ -153,6 +153,14 @@ class Turns:
         for job in self.jobs.values():
             job.stop(why)
 
+    def cancel(self, key: int, why: str) -> bool:
+        """End the build of one derivation, or what is brought to a builder for it; whether it is being built."""
+        self._copies.cancel(key)
+        job = self.jobs.get(key)
+        if job is not None and job not in self._ended:  # else it has an outcome of its own
+            job.stop(why)
+        return job is not None
+
     async def run(self, react: React, not_begun: NotBegun) -> None:
         """Take turns, for ever. Cancellation stops all builds and has their ends recorded, within a deadline.
 

@@ -74,6 +74,11 @@ def flaky(connection: sqlite3.Connection, drvs: Collection[DrvPath]) -> frozense
     return frozenset(drv_path(path) for path, each in outcomes.items() if failed_then_passed(each))
 
 
+def unended(connection: sqlite3.Connection) -> list[Attempt]:
+    """Read those without an end at what is claimed."""
+    return list(map(_attempt, connection.execute(query("open_attempts"))))
+
+
 def _listed(drvs: Collection[DrvPath]) -> str:
     return json.dumps([path_text(drv) for drv in drvs])
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from ekaci_core.model.build import Build, BuildState
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.store import derivations
 from ekaci_core.store.compact import drv_path, packed, path_text, storable, unpacked
-from ekaci_core.store.contract import BuildChange
+from ekaci_core.store.contract import BuildChange, DerivationId
 from ekaci_core.store.queries import query
+
+_UNFINISHED: Final = json.dumps([state for state in BuildState if not state.is_terminal])
 
 
 def record(connection: sqlite3.Connection, changes: Sequence[BuildChange]) -> None:
@@ -61,3 +64,29 @@ def of(connection: sqlite3.Connection, drvs: Collection[DrvPath]) -> dict[DrvPat
         )
         for text, state, failures, _ in rows
     }
+
+
+def unfinished(connection: sqlite3.Connection) -> dict[DerivationId, Build]:
+    """Read the builds that are in no terminal state."""
+    rows = connection.execute(query("unfinished_builds"), (_UNFINISHED,)).fetchall()
+    blocker_ids = {number: unpacked(blob) for number, _, _, blob in rows if blob}
+    mentioned = {row[0] for row in rows}.union(*blocker_ids.values())
+    path_of = derivations.paths(connection, mentioned)
+    return {
+        DerivationId(number): Build(
+            path_of[number],
+            BuildState(state),
+            failures,
+            frozenset(path_of[each] for each in blocker_ids.get(number, ())),
+        )
+        for number, state, failures, _ in rows
+    }
+
+
+def last_changes(connection: sqlite3.Connection, drvs: Collection[DrvPath]) -> dict[DrvPath, BuildChange]:
+    """Read present states, and when and why they came about."""
+    numbers = derivations.ids(connection, drvs)
+    drv_of: dict[int, DrvPath] = {number: drv for drv, number in numbers.items()}
+    known = of(connection, drvs)
+    rows = connection.execute(query("last_changes"), (json.dumps(list(drv_of)),))
+    return {drv_of[number]: BuildChange(known[drv_of[number]], at, cause, number) for number, at, cause in rows}

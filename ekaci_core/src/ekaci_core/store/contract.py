@@ -19,6 +19,7 @@ from ekaci_core.model.derivation import DerivationRecord
 from ekaci_core.model.evaluation import AttributeFault, EvaluatedItem, EvaluationKey
 from ekaci_core.model.ids import AttrPath, DrvPath, System
 from ekaci_core.model.package import PackageMeta
+from ekaci_core.store.cancellation import Cancellations
 
 EvaluationId = NewType("EvaluationId", int)
 DerivationId = NewType("DerivationId", int)
@@ -179,7 +180,7 @@ class Attempt:
     kind: TransientKind | None = None
 
 
-class Store(Protocol):
+class Store(Cancellations, Protocol):
     """Reads see all that was written before them; each writing method is one transaction.
 
     A write that was begun is finished even if the caller is cancelled meanwhile. Builds, claims and attempts are of
@@ -283,10 +284,30 @@ class Store(Protocol):
         """
         ...
 
+    async def add_derivations(self, derivations: Sequence[DerivationRecord]) -> None:
+        """Store derivations, inputs before dependents, as `add_evaluated` does, of no evaluation."""
+        ...
+
+    async def derivations_with_hash(self, hash_part: str) -> frozenset[DrvPath]:
+        """Return the stored derivations whose paths have these 32 characters."""
+        ...
+
+    async def dependents(self, derivation: DerivationId) -> Mapping[DerivationId, int]:
+        """Return all that need this, with the number of steps of the shortest way there, ascending by derivation."""
+        ...
+
     # --- builds ---
 
     async def builds(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, Build]:
         """Return what is known of the builds of these; absent means never queued."""
+        ...
+
+    async def unfinished_builds(self) -> Mapping[DerivationId, Build]:
+        """Return the builds that are in no terminal state, ascending by derivation."""
+        ...
+
+    async def last_changes(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, BuildChange]:
+        """Return the present states of the builds of these, with when and why each came to it. Slow where many are."""
         ...
 
     async def record_builds(self, changes: Sequence[BuildChange]) -> None:
@@ -345,6 +366,10 @@ class Store(Protocol):
 
     async def attempts(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, Sequence[Attempt]]:
         """Return all attempts at each that has any, the first one first."""
+        ...
+
+    async def open_attempts(self) -> Sequence[Attempt]:
+        """Return the attempts without an end at what somebody has claimed, whether that worker lives or not."""
         ...
 
     async def durations(self, subjects: Collection[str]) -> Mapping[str, float]:

@@ -119,6 +119,23 @@ def _record(row: tuple[object, ...], path: DrvPath, inputs: tuple[DrvPath, ...])
     )
 
 
+def with_hash(connection: sqlite3.Connection, hash_part: str) -> frozenset[DrvPath]:
+    """Find those whose paths have these 32 characters."""
+    return frozenset(drv_path(path) for (path,) in connection.execute(query("derivations_with_hash"), (hash_part,)))
+
+
+def dependents(connection: sqlite3.Connection, of: DerivationId) -> dict[DerivationId, int]:
+    """Find all that need a derivation, and how far they are from it."""
+    # Inputs have smaller numbers than what needs them, so one pass from below sees all.
+    steps: dict[int, int] = {of: 0}
+    for number, inputs in connection.execute("SELECT id, inputs FROM derivation WHERE id > ? ORDER BY id", (of,)):
+        least = min((steps[each] for each in unpacked(inputs) if each in steps), default=None)
+        if least is not None:
+            steps[number] = least + 1
+    del steps[of]
+    return {DerivationId(number): far for number, far in steps.items()}
+
+
 def closure(
     connection: sqlite3.Connection, roots: Collection[DerivationId], beyond: Collection[DerivationId] = ()
 ) -> Dag:

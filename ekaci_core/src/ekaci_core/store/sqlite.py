@@ -16,7 +16,8 @@ from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.model.evaluation import EvaluatedItem, EvaluationKey
 from ekaci_core.model.ids import AttrPath, DrvPath
 from ekaci_core.model.package import PackageMeta
-from ekaci_core.store import attempts, build_batches, builds, claims, derivations, evaluations, metadata
+from ekaci_core.store import attempts, build_batches, builds, cancellations, claims, derivations, evaluations, metadata
+from ekaci_core.store.cancellation import Cancellation, CancellationId
 from ekaci_core.store.contract import (
     Attempt,
     AttemptId,
@@ -32,6 +33,7 @@ from ekaci_core.store.contract import (
     Store,
 )
 from ekaci_core.store.database import MEMORY, Database, connected
+from ekaci_core.store.derivations import add as add_derivations
 from ekaci_core.store.evaluations import drop as drop_evaluations
 from ekaci_core.store.migrate import migrations, prepare
 
@@ -142,6 +144,26 @@ class SqliteStore:
         """See `Store`."""
         return await self._database.read(lambda tx: derivations.closure(tx, roots, beyond))
 
+    async def add_derivations(self, derivations: Sequence[DerivationRecord]) -> None:
+        """See `Store`."""
+        await self._database.write(lambda tx: add_derivations(tx, derivations))
+
+    async def derivations_with_hash(self, hash_part: str) -> frozenset[DrvPath]:
+        """See `Store`."""
+        return await self._database.read(lambda tx: derivations.with_hash(tx, hash_part))
+
+    async def dependents(self, derivation: DerivationId) -> Mapping[DerivationId, int]:
+        """See `Store`."""
+        return await self._database.read(lambda tx: derivations.dependents(tx, derivation))
+
+    async def unfinished_builds(self) -> Mapping[DerivationId, Build]:
+        """See `Store`."""
+        return await self._database.read(builds.unfinished)
+
+    async def last_changes(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, BuildChange]:
+        """See `Store`."""
+        return await self._database.read(lambda tx: builds.last_changes(tx, drvs))
+
     async def builds(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, Build]:
         """See `Store`."""
         return await self._database.read(lambda tx: builds.of(tx, drvs))
@@ -204,6 +226,26 @@ class SqliteStore:
     async def attempts(self, drvs: Collection[DrvPath]) -> Mapping[DrvPath, Sequence[Attempt]]:
         """See `Store`."""
         return await self._database.read(lambda tx: attempts.of(tx, drvs))
+
+    async def open_attempts(self) -> Sequence[Attempt]:
+        """See `Store`."""
+        return await self._database.read(attempts.unended)
+
+    async def ask_cancellation(self, drv: DrvPath, *, now: float) -> CancellationId:
+        """See `Cancellations`."""
+        return await self._database.write(lambda tx: cancellations.ask(tx, drv, now))
+
+    async def cancellations(self, *, after: int = 0) -> Sequence[Cancellation]:
+        """See `Cancellations`."""
+        return await self._database.read(lambda tx: cancellations.after(tx, after))
+
+    async def end_cancellations(self, *, before: float) -> None:
+        """See `Cancellations`."""
+        await self._database.write(lambda tx: cancellations.end_before(tx, before))
+
+    async def end_cancellation(self, cancellation: CancellationId) -> None:
+        """See `Cancellations`."""
+        await self._database.write(lambda tx: cancellations.end(tx, cancellation))
 
     async def durations(self, subjects: Collection[str]) -> Mapping[str, float]:
         """See `Store`."""

@@ -29,7 +29,6 @@ from ekaci_core.model.evaluation import (
 from ekaci_core.model.ids import AttrPath, DrvPath, System
 from ekaci_core.model.package import PackageMeta
 from ekaci_core.store.contract import (
-    AttemptId,
     BuildChange,
     DerivationId,
     MetaId,
@@ -37,13 +36,16 @@ from ekaci_core.store.contract import (
     UnknownDerivation,
 )
 from ekaci_core.testing.facts import LINUX, attribute, drv, evaluated, key, record
+from ekaci_core.testing.store_asking import AskingConformance
 from ekaci_core.testing.store_attempts import AttemptConformance
 from ekaci_core.testing.store_batches import BuildBatchesConformance
 from ekaci_core.testing.store_unchanged import UnchangedConformance
 from ekaci_core.testing.store_unfinished import UnfinishedConformance
 
 
-class StoreConformance(AttemptConformance, BuildBatchesConformance, UnfinishedConformance, UnchangedConformance):
+class StoreConformance(
+    AskingConformance, AttemptConformance, BuildBatchesConformance, UnfinishedConformance, UnchangedConformance
+):
     """What every store does."""
 
     # --- evaluations ---
@@ -302,11 +304,6 @@ class StoreConformance(AttemptConformance, BuildBatchesConformance, UnfinishedCo
         running = last[drv("a")]
         assert (running.id, running.builder, running.ended_at, running.outcome) == (second, "far", None, None)
         assert (running.log_path, running.reason) == (None, "")
-
-    async def test_the_end_of_an_unknown_attempt_changes_nothing(self, store: Store) -> None:
-        await evaluated(store, [record("a")])
-        await store.end_attempt(AttemptId(77), now=2, exit_status=0, outcome=BuildState.SUCCESS, reason="")
-        assert await store.last_attempts([drv("a")]) == {}
 
     # --- concurrency ---
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ekaci_core.api import TransientKind
 from ekaci_core.model.build import BuildState
-from ekaci_core.store.contract import Store
+from ekaci_core.store.contract import AttemptId, Store
 from ekaci_core.testing.facts import drv, evaluated, record
 
 
@@ -43,3 +43,8 @@ class AttemptConformance:
         assert await store.flaky(every) == {drv("flaky"), drv("late")}
         assert await store.flaky([drv("fine"), drv("late")]) == {drv("late")}
         assert await store.flaky([]) == frozenset()
+
+    async def test_the_end_of_an_unknown_attempt_changes_nothing(self, store: Store) -> None:
+        await evaluated(store, [record("a")])
+        await store.end_attempt(AttemptId(77), now=2, exit_status=0, outcome=BuildState.SUCCESS, reason="")
+        assert await store.last_attempts([drv("a")]) == {}

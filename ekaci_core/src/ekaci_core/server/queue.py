@@ -1,0 +1,105 @@
+"""What is queued and being built: what ``ekaci queue`` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+
+import attrs
+
+from ekaci_core.model.build import BuildState
+from ekaci_core.model.ids import DrvPath, System
+from ekaci_core.registry import Instances, load_registry
+from ekaci_core.scheduler.outlook import Outlook
+from ekaci_core.scheduler.placement import Placement
+from ekaci_core.scheduler.waiting import Wait, why
+from ekaci_core.server.builders import answering, configured_builders, open_builders, plugin_context, running_attempts
+from ekaci_core.server.known import known_store
+from ekaci_core.server.occupancy import Occupancy
+from ekaci_core.server.places import Places
+from ekaci_core.store.contract import Attempt, Store
+from ekaci_core.telemetry import LOG
+
+
+@attrs.frozen
+class QueueEntry:
+    """An unfinished derivation. ``since`` is in seconds since the epoch; ``why`` says what keeps it."""
+
+    drv: DrvPath
+    state: BuildState
+    system: System
+    since: float | None
+    builder: str | None
+    position: int | None
+    why: str
+
+
+@attrs.frozen
+class Queue:
+    """The first of what is unfinished, in the order of starting, and how many there are in all.
+
+    ``alive`` says whether any process works on it.
+    """
+
+    entries: tuple[QueueEntry, ...]
+    total: int
+    alive: bool
+
+
+async def read_queue(environment: Mapping[str, str], *, limit: int | None = None) -> Queue:
+    """Read it, at most ``limit`` entries.
+
+    Raises:
+        UsageFault: there is no database yet, or the configuration cannot be used.
+        InfrastructureFault: the database cannot be read, or no builder answers.
+    """
+    places = Places.of(environment)
+    async with (
+        known_store(places) as store,
+        Instances(load_registry(environment, LOG), plugin_context(environment)) as instances,
+    ):
+        builders = answering(await open_builders(instances, configured_builders(environment)))
+        return await queue_of(store, Placement(builders), alive=await somebody_builds(places), limit=limit)
+
+
+async def somebody_builds(places: Places) -> bool:
+    """Whether a process is there that reviews or builds.
+
+    Raises:
+        InfrastructureFault: the lock cannot be read.
+    """
+    async with Occupancy.of(places.lock) as share:
+        return not share.become_alone()
+
+
+async def queue_of(store: Store, placement: Placement, *, alive: bool, limit: int | None = None) -> Queue:
+    """Put the queue together.
+
+    Args:
+        store: where it stands.
+        placement: the builders that there are.
+        alive: whether any process is there that builds.
+        limit: so many entries at most; None for all.
+
+    Raises:
+        InfrastructureFault: the store failed.
+    """
+    outlook = await Outlook.of(store, placement)
+    waits = list(islice(outlook.waits(), limit))
+    running = {each.drv: each for each in await running_attempts(store)}
+    changes = await store.last_changes([each.build.drv for each, _ in waits])
+    entries = []
+    for each, wait in waits:
+        drv = each.build.drv
+        attempt = running.get(drv)
+        wait = _with_builder(wait, attempt, alive=alive)  # noqa: PLW2901 - the same, and more is known of it
+        since = changes[drv].at if drv in changes else None
+        builder = None if attempt is None else attempt.builder
+        entries.append(QueueEntry(drv, wait.state, each.system, since, builder, wait.position, why(wait)))
+    return Queue(tuple(entries), len(outlook.unfinished), alive)
+
+
+def _with_builder(wait: Wait, attempt: Attempt | None, *, alive: bool) -> Wait:
+    if wait.state is BuildState.BUILDING:
+        return attrs.evolve(wait, builder=attempt.builder if attempt else None, abandoned=attempt is None)
+    return attrs.evolve(wait, abandoned=not alive)
