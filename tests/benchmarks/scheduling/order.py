@@ -26,7 +26,14 @@ from ekaci_core.scheduler import Wanted
 from ekaci_core.scheduler.wishes import Share
 from ekaci_core.store import Store, open_store
 from ekaci_core.testing.package_sets import PackageSet
-from ekaci_core.testing.simulation import MachineType, Seconds, VirtualClock, lower_bound, simulated, simulated_scheduler
+from ekaci_core.testing.simulation import (
+    MachineType,
+    Seconds,
+    VirtualClock,
+    lower_bound,
+    simulated,
+    simulated_scheduler,
+)
 
 MEDIAN_SECONDS = 30.0
 
