@@ -124,12 +124,16 @@ class BuildRun:
             await self._ledger.record(added.steps)
             effects.ready += added.ready
         self._graph.lengthen(plan.keys, effects)
-        for wish in wanted:
-            node = self._graph.find(wish.drv)
-            if node is not None:
-                self._graph.want(node.key, wish.priority, wish.share, effects)
+        for wishes in chunked(list(wanted)):
+            effects.steps = []
+            for wish in wishes:
+                node = self._graph.find(wish.drv)
+                if node is not None:
+                    self._graph.want(node.key, wish.priority, wish.share, effects)
+            await self._ledger.record(effects.steps)
+        effects.steps = []
         if given_up != self._given_up:  # another build failed meanwhile: that goes for these too
-            effects.steps += self._graph.give_up(_ANOTHER_FAILED).steps
+            effects.steps = self._graph.give_up(_ANOTHER_FAILED).steps
         await self._ledger.record(effects.steps)
         self._release(effects)
 

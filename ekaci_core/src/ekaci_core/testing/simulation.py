@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 import selectors
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from heapq import heappop, heappush
 from pathlib import Path
@@ -21,7 +23,8 @@ from ekaci_core.model.event import ReviewEvent
 from ekaci_core.model.ids import DrvPath, System
 from ekaci_core.registry import Instances, Kind, PluginReport, PluginState, Registry
 from ekaci_core.registry.admit import Admission
-from ekaci_core.scheduler import Scheduler, SchedulerSettings
+from ekaci_core.scheduler import Scheduler, SchedulerSettings, Wanted
+from ekaci_core.scheduler.wishes import Share
 from ekaci_core.store.contract import Store
 from ekaci_core.testing.builders import SilentLogger
 from ekaci_core.testing.package_sets import PackageSet
@@ -224,3 +227,41 @@ def lower_bound(packages: PackageSet, seconds: Seconds, machines: int) -> float:
         ends[drv] = max((ends[each] for each in record.inputs), default=0.0) + seconds(record)
     work = sum(seconds(record) for record in packages.records.values())
     return max(max(ends.values(), default=0.0), work / machines)
+
+
+def long_tailed(record: DerivationRecord, *, sigma: float = 1.5, each: float = 0.25) -> float:
+    """Seconds of a build, the same each time: lognormal over names with a median of 30, as build times are.
+
+    Args:
+        record: what is built.
+        sigma: how far names are apart.
+        each: how far derivations of one name are apart.
+    """
+    of_name, own = random.Random(record.name), random.Random(record.path)  # noqa: S311 - no secrets
+    return 30.0 * of_name.lognormvariate(0, sigma) * own.lognormvariate(0, each)
+
+
+def small_changes(packages: PackageSet, count: int) -> list[PackageSet]:
+    """Make up changes to one package, or to two or three that need one another; all else that they need is there."""
+    dice = random.Random(7)  # noqa: S311 - no secret
+    changes = []
+    for number in range(count):
+        chosen: list[DerivationRecord] = []
+        for record in dice.sample(list(packages.records.values()), 1 + number % 3):
+            chosen.append(attrs.evolve(record, inputs=tuple(each.path for each in chosen[-1:])))
+        changes.append(PackageSet(chosen).renewed(f"small {number}"))
+    return changes
+
+
+async def build_all(kind: MachineType, store: Store, machines: int, shares: Mapping[str, PackageSet]) -> float:
+    """Build these sets, each for a share of its name, on so many machines; return the time at which they began.
+
+    When each derivation ended stands in ``kind``.
+    """
+    began = kind.clock.now()
+    wishes = [Wanted(drv, share=Share(name)) for name, packages in shares.items() for drv in packages.tops]
+    with tempfile.TemporaryDirectory() as folder:
+        async with simulated_scheduler(store, kind, machines, Path(folder)) as scheduler:
+            faults = await scheduler.build(wishes)
+    assert faults == (), faults
+    return began
