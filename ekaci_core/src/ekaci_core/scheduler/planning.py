@@ -48,11 +48,13 @@ class Newcomers:
     """Some of the derivations to be built.
 
     Attributes:
+        present: inputs that need no build, and that were known as not built.
         nodes: inputs before dependents.
         stored: what the store says of them.
         causes: why those begin anew that the store knows in another state, by key.
     """
 
+    present: Sequence[Step] = ()
     nodes: list[Node] = attrs.field(factory=list)
     stored: Mapping[DrvPath, Build] = attrs.field(factory=dict)
     causes: dict[int, str] = attrs.field(factory=dict)
@@ -101,7 +103,7 @@ class Planner:
             numbers = {record.path: key for key, record in records.items()}
             subjects = {key: subject(record) for key, record in records.items()}
             learnt = await self._store.durations(frozenset(subjects.values()))
-            some = Newcomers(stored=await self._store.builds(numbers))
+            some = Newcomers(await self._inputs_present(records, numbers, graph), stored=await self._store.builds(numbers))
             for number in keys:
                 key = DerivationId(number)
                 node = self._node(some, records[key], key, _inputs(records[key], numbers, graph))
@@ -141,6 +143,19 @@ class Planner:
                 cause = "its outputs can be fetched" if fetched else "its outputs are in the store"
                 steps.append(Step(advance(builds.get(drv, Build(drv)), Succeeded()), cause))
         return steps
+
+    async def _inputs_present(
+        self, records: Mapping[DerivationId, DerivationRecord], among: Mapping[DrvPath, int], graph: BuildGraph
+    ) -> list[Step]:
+        """Find inputs that were built by who died before it was recorded, or that a substituter has got since."""
+        needed = {drv for record in records.values() for drv in record.inputs}
+        builds = await self._store.builds([drv for drv in needed if drv not in among and graph.find(drv) is None])
+        return [
+            Step(advance(build, Succeeded()), "it need not be built")
+            for build in builds.values()
+            # What is building is in another worker's hands, who will record it.
+            if build.state not in (BuildState.SUCCESS, BuildState.BUILDING)
+        ]
 
     def _node(self, some: Newcomers, record: DerivationRecord, key: int, inputs: Sequence[int]) -> Node:
         lane = self._placement.lane_of(record)

@@ -121,7 +121,7 @@ class BuildRun:
         async for some in self._planner.newcomers(plan, self._graph):
             self._failed_before += sum(node.build.state is BuildState.FAILURE for node in some.nodes)
             added = self._graph.add(some.nodes, some.stored, some.causes)
-            await self._ledger.record(added.steps)
+            await self._ledger.record([*some.present, *added.steps])
             effects.ready += added.ready
         self._graph.lengthen(plan.keys, effects)
         for wishes in chunked(list(wanted)):
