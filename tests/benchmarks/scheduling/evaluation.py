@@ -58,7 +58,11 @@ class Prepared:
 
 
 def attribute(record: DerivationRecord) -> EvaluatedAttribute:
-    meta = {"description": f"The package {record.name}", "homepage": f"https://example.org/{record.name}", "priority": 5}
+    meta = {
+        "description": f"The package {record.name}",
+        "homepage": f"https://example.org/{record.name}",
+        "priority": 5,
+    }
     outputs = {output.name: output.path for output in record.outputs}
     return EvaluatedAttribute(AttrPath(record.name), record.path, record.name, record.system, outputs, meta)
 

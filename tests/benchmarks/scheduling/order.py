@@ -69,8 +69,8 @@ async def together(options: argparse.Namespace, packages: PackageSet, machines: 
         times.append((max(kind.ends[drv] for drv in change.records) - began) / alone)
     whole = (max(kind.ends.values()) - began) / lower_bound(everything, seconds, machines)
     print(
-        f"{machines:3} machines, 20 pull requests at once: small ones take {statistics.median(times):.2f} times (median)"
-        f" what they take alone, at most {max(times):.2f}; all is done after {whole:.3f} of the lower bound",
+        f"{machines:3} machines, 20 pull requests at once: small ones take {statistics.median(times):.2f} times"
+        f" (median) what they take alone, at most {max(times):.2f}; all is done after {whole:.3f} of the lower bound",
         flush=True,
     )
 

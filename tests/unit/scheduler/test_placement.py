@@ -181,6 +181,7 @@ def test_one_package_does_not_wait_for_a_mass_rebuild() -> None:
     found = [each.key for _ in range(2) if (each := queue.pop(placement))]
     assert 900 in found
 
+
 def test_of_two_that_had_as_much_the_shorter_goes_first() -> None:
     placement, queue = Placement([builder(9, INTEL)]), ReadyQueue()
     mass = node(1, Lane((0,)), chain=5000, shares=(Share("mass"),))

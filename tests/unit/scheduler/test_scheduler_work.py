@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import attrs
 import pytest
@@ -20,6 +21,9 @@ from ekaci_core.scheduler.placement import Lane, Placement
 from ekaci_core.scheduler.ready_queue import ReadyQueue
 from ekaci_core.store import open_store
 from ekaci_core.testing.builds import ScriptedBuilder, ScriptedNix, drv_path, scripted_scheduler
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 OWN = str(Path(scheduler.__file__).parent)
 LANE = Lane((0,))
@@ -37,7 +41,7 @@ def lines_counted() -> Iterator[Work]:
     """Count the lines that run, those of every round of a loop."""
     work = Work()
 
-    def trace(frame: FrameType, event: str, _arg: object) -> object:
+    def trace(frame: FrameType, event: str, _arg: object) -> TraceFunction | None:
         if not frame.f_code.co_filename.startswith(OWN):
             return None
         work.count += event == "line"

@@ -103,7 +103,9 @@ class Planner:
             numbers = {record.path: key for key, record in records.items()}
             subjects = {key: subject(record) for key, record in records.items()}
             learnt = await self._store.durations(frozenset(subjects.values()))
-            some = Newcomers(await self._inputs_present(records, numbers, graph), stored=await self._store.builds(numbers))
+            some = Newcomers(
+                await self._inputs_present(records, numbers, graph), stored=await self._store.builds(numbers)
+            )
             for number in keys:
                 key = DerivationId(number)
                 node = self._node(some, records[key], key, _inputs(records[key], numbers, graph))

@@ -28,10 +28,10 @@ class ReadyQueue:
     """What waits for a slot.
 
     There are as many lanes as different sets of builders, which are few, so that a derivation whose builders are all
-    busy holds up none for which a slot is free. Among equal priorities the share goes first that will have had least once
-    its next build is done, so that of two that had as much the one with the shorter build goes. A share that comes late
-    begins where the one stands that went last in its lane: it saves up nothing while it wants nothing, and however many come, those
-    that wait do get their turn.
+    busy holds up none for which a slot is free. Among equal priorities the share goes first that will have had least
+    once its next build is done, so that of two that had as much the one with the shorter build goes. A share that comes
+    late begins where the one stands that went last in its lane: it saves up nothing while it wants nothing, and however
+    many come, those that wait do get their turn.
 
     A derivation that several shares want waits in each of them. A node whose rank rises is pushed again; by the time
     its other entries come up it has left the queue.
