@@ -34,9 +34,9 @@ def test_the_longest_way_counts_expected_seconds() -> None:
     graph = BuildGraph()
     long, short, base = node(2, 0), node(1, 0), node(0)
     long.seconds, short.seconds, base.seconds = 100.0, 5.0, 1.0
-    graph.add([base, short, long], {}, {})
+    graph.lengthen([0, 1, 2], graph.add([base, short, long], {}, {}))
     assert [each.chain for each in (base, short, long)] == [101.0, 5.0, 100.0]
     top = node(3, 1)
     top.seconds = 200.0
-    graph.add([top], {}, {})
+    graph.lengthen([3], graph.add([top], {}, {}))
     assert [each.chain for each in (base, short, long, top)] == [206.0, 205.0, 100.0, 200.0]

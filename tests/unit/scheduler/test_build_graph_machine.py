@@ -99,7 +99,9 @@ class SchedulerMachine(RuleBasedStateMachine):
             inputs = tuple(each for each in self.dag[key] if each in keys or each in self.graph)
             lane = Lane(() if key in self.homeless else (0,))
             nodes.append(Node(key=key, build=build, lane=lane, inputs=inputs, obstacle="no builder"))
-        self.record(self.graph.add(nodes, self.stored, causes))
+        effects = self.graph.add(nodes, self.stored, causes)
+        self.graph.lengthen([node.key for node in nodes], effects)
+        self.record(effects)
 
     @precondition(lambda self: self.queue)
     @rule(data=st.data())

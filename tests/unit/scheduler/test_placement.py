@@ -182,6 +182,44 @@ def test_one_package_does_not_wait_for_a_mass_rebuild() -> None:
     assert 900 in found
 
 
+def test_of_two_that_had_as_much_the_shorter_goes_first() -> None:
+    placement, queue = Placement([builder(9, INTEL)]), ReadyQueue()
+    mass = node(1, Lane((0,)), chain=5000, shares=(Share("mass"),))
+    small = node(2, Lane((0,)), chain=5, shares=(Share("small"),))
+    mass.seconds, small.seconds = 300.0, 5.0
+    queue.push(mass)
+    queue.push(small)
+    assert [found.key for _ in range(2) if (found := queue.pop(placement))] == [2, 1]
+
+
+def test_a_stream_of_short_builds_does_not_starve_a_long_one() -> None:
+    placement, queue = Placement([builder(999, INTEL)]), ReadyQueue()
+    long = node(0, Lane((0,)), shares=(Share("long"),))
+    long.seconds = 100.0
+    queue.push(long)
+    found = []
+    for key in range(1, 50):
+        short = node(key, Lane((0,)), shares=(Share(f"short-{key}"),))
+        short.seconds = 5.0
+        queue.push(short)
+        found.append(queue.pop(placement))
+    assert found.index(long) == 19, "it goes when as much was spent on others"
+
+
+def test_who_comes_late_begins_where_its_lane_stands() -> None:
+    placement, queue = Placement([builder(999, INTEL), builder(999, ARM)]), ReadyQueue()
+    for key in range(100):
+        queue.push(node(key, Lane((0,)), shares=(Share("busy"),)))
+    for _ in range(90):
+        queue.pop(placement)
+    for key in range(100, 110):
+        queue.push(node(key, Lane((1,)), priority=2, shares=(Share("first"),)))
+    queue.pop(placement)
+    queue.push(node(200, Lane((1,)), priority=2, shares=(Share("late"),)))
+    found = [each.key for _ in range(2) if (each := queue.pop(placement))]
+    assert 200 in found
+
+
 def test_what_several_want_is_built_once_in_the_first_turn_of_any() -> None:
     placement, queue = Placement([builder(9, INTEL)]), ReadyQueue()
     queue.push(node(1, Lane((0,)), shares=(Share("one"), Share("two"))))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from ekaci_core.api import BuildFailed, BuildInterrupted, BuildOutcome, BuildRequest, Built, InfrastructureFault
@@ -365,3 +366,26 @@ async def test_builders_that_stay_away_are_a_fault_of_the_machine(
     told = await scripted_scheduler(store, nix, [builder], tmp_path, settings=settings).build([Wanted(drv_path("app"))])
     assert told == ("no builder could be reached for 2 seconds: far",)
     assert await states(store, "app") == [BuildState.BUILDABLE]
+
+
+async def test_a_failure_while_wishes_are_looked_at_ends_these_too(
+    store: Store, nix: ScriptedNix, tmp_path: Path
+) -> None:
+    nix.derivation("bad")
+    many = [nix.derivation(f"later-{number}").name for number in range(2000)]
+    await nix.evaluated(store)
+
+    async def fail_meanwhile(request: BuildRequest) -> BuildOutcome:
+        del request
+        while await states(store, many[0]) == [None]:
+            await anyio.lowlevel.checkpoint()
+        return WRONG_HASH
+
+    builder = ScriptedBuilder(nix, {"bad": [fail_meanwhile]}, slots=1)
+    settings = SchedulerSettings(keep_going=False)
+    async with scripted_scheduler(store, nix, [builder], tmp_path, settings=settings).running() as run:
+        await run.add(wanted("bad"))
+        await run.add(wanted(*many))
+        await run.wait()
+    assert builder.order == ["bad"]
+    assert set(await states(store, *many)) == {BuildState.CANCELLED}

@@ -265,3 +265,17 @@ async def test_what_dead_workers_had_in_hand_is_queued_though_nobody_wants_it(
     await scripted_scheduler(store, nix, [ScriptedBuilder(nix)], tmp_path).build([Wanted(drv_path("other"))])
     assert await state(store, "lib") is BuildState.QUEUED
     assert await store.claims() == {}
+
+
+async def test_an_input_that_is_there_though_nobody_recorded_it_is_recorded(
+    store: Store, nix: ScriptedNix, tmp_path: Path
+) -> None:
+    drv = nix.derivation("lib")
+    nix.derivation("app", ["lib"])
+    await nix.evaluated(store)
+    await store.record_builds([BuildChange(Build(drv, BuildState.QUEUED), 0, "its builder died when it was done")])
+    nix.valid.add("lib")
+    builder = ScriptedBuilder(nix)
+    await scripted_scheduler(store, nix, [builder], tmp_path).build([Wanted(drv_path("app"))])
+    assert builder.order == ["app"]
+    assert await state(store, "lib") is BuildState.SUCCESS

@@ -9,12 +9,12 @@ from typing import NoReturn
 _INTERRUPTED = 130
 # A review makes many objects that live to its end and next to none in cycles: looking for those costs a tenth of its
 # processor time at Python's own thresholds.
-_COLLECT_AFTER = (100_000, 50, 100)
+COLLECT_AFTER = (100_000, 50, 100)
 
 
 def main() -> NoReturn:
     """Run ``ekaci``; end quietly on a Ctrl-C that comes before anything was started."""
-    gc.set_threshold(*_COLLECT_AFTER)
+    gc.set_threshold(*COLLECT_AFTER)
     try:
         from ekaci_core.cli.main import status  # noqa: PLC0415 - takes a third of a second, in which people press Ctrl-C
 

@@ -75,6 +75,8 @@ class BuildGraph:
     def add(self, nodes: Iterable[Node], stored: Mapping[DrvPath, Build], causes: Mapping[int, str]) -> Effects:
         """Take in new nodes, ascending, whose inputs are in the graph or come before them in ``nodes``.
 
+        Call `lengthen` when all are in.
+
         Args:
             nodes: the newcomers; ``build`` is the state to begin with.
             stored: what the store says of them; where the outcome is the same nothing is recorded.
@@ -97,8 +99,27 @@ class BuildGraph:
             if node.build != stored.get(node.build.drv):
                 effects.steps += mine.steps
             effects.ready += mine.ready
-        self._lengthen((node.key for node in newcomers), effects)
         return effects
+
+    def lengthen(self, newcomers: Iterable[int], effects: Effects) -> None:
+        """Measure the ways of newcomers, and lengthen those of the nodes below them."""
+        heap = [-key for key in newcomers]  # dependents go first
+        heapify(heap)
+        pending = set(heap)
+        while heap:
+            least = heappop(heap)
+            pending.discard(least)
+            node = self.nodes[-least]
+            node.chain = max(node.chain, node.seconds)
+            for key in node.inputs:
+                below = self.nodes[key]
+                if below.chain < node.chain + below.seconds:
+                    below.chain = node.chain + below.seconds
+                    if below.queued:
+                        effects.ready.append(below)
+                    if -key not in pending:
+                        pending.add(-key)
+                        heappush(heap, -key)
 
     def want(self, key: int, priority: int, share: Share = _NOBODYS, effects: Effects | None = None) -> Effects:
         """Note that somebody wants this node; what was given up of it and its inputs is queued again."""
@@ -256,6 +277,7 @@ class BuildGraph:
         return [found[key] for key in sorted(found) if found[key].build.state is BuildState.CANCELLED]
 
     def _raise(self, node: Node, priority: int, share: Share, effects: Effects) -> None:
+        alone = (share,)  # one tuple for all that nobody else wants
         pending = [node.key]
         while pending:
             below = self.nodes[pending.pop()]
@@ -263,30 +285,10 @@ class BuildGraph:
                 continue
             below.priority = max(below.priority, priority)
             if share not in below.shares:
-                below.shares = (*below.shares, share)
+                below.shares = (*below.shares, share) if below.shares else alone
             pending.extend(below.inputs)
             if below.queued:
                 effects.ready.append(below)
-
-    def _lengthen(self, newcomers: Iterable[int], effects: Effects) -> None:
-        """Measure the ways of newcomers, and lengthen those of the nodes below them; dependents go first."""
-        heap = [-key for key in newcomers]
-        heapify(heap)
-        pending = set(heap)
-        while heap:
-            least = heappop(heap)
-            pending.discard(least)
-            node = self.nodes[-least]
-            node.chain = max(node.chain, node.seconds)
-            for key in node.inputs:
-                below = self.nodes[key]
-                if below.chain < node.chain + below.seconds:
-                    below.chain = node.chain + below.seconds
-                    if below.queued:
-                        effects.ready.append(below)
-                    if -key not in pending:
-                        pending.add(-key)
-                        heappush(heap, -key)
 
 
 def _after(drv: DrvPath) -> str:

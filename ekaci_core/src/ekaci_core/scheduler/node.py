@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from typing import Final
 
@@ -30,7 +31,7 @@ class Node:
         build: its state as of now; the store has it a moment later, before anything comes of it.
         lane: the builders that can take it.
         obstacle: why the lane is empty.
-        inputs: those of its direct inputs that must be built too; an array takes a fraction of a tuple of integers.
+        inputs: those of its direct inputs that must be built too.
         dependents: those of the run that need it directly.
         missing: how many of its inputs have not succeeded.
         priority: the greatest of those that want it.
@@ -48,7 +49,7 @@ class Node:
     lane: Lane
     obstacle: str = ""
     inputs: Sequence[int] = ()
-    dependents: list[int] = attrs.field(factory=list)
+    dependents: array[int] = attrs.field(factory=lambda: array("I"))
     missing: int = 0
     priority: int = UNWANTED
     seconds: float = 1.0

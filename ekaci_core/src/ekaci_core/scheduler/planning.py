@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 import attrs
@@ -23,24 +23,38 @@ from ekaci_core.store.contract import DerivationId, Store
 Survey = Callable[[Collection[DrvPath]], Awaitable[BuildPlan]]
 """Asks which derivations would have to be built for these, and which outputs would be fetched."""
 
-# Whole records are held for so many derivations at once; a node keeps little of one.
-_CHUNK: Final = 2000
+# So many are looked up, and recorded as queued, at once: more would keep the run and the database busy for longer than
+# the 20 ms that what happens meanwhile may wait.
+_CHUNK: Final = 250
 
 Item = TypeVar("Item")
 
 
-@attrs.define
+@attrs.frozen
 class Plan:
     """What wishes add to a run.
 
     Attributes:
         present: wanted derivations that need no build and were not known to have succeeded.
-        nodes: newcomers, inputs before dependents.
-        stored: what the store says of the newcomers.
+        keys: the numbers of those to be built, ascending, so inputs before dependents.
+    """
+
+    present: Sequence[Step] = ()
+    keys: Sequence[int] = ()
+
+
+@attrs.define
+class Newcomers:
+    """Some of the derivations to be built.
+
+    Attributes:
+        present: inputs that need no build, and that were known as not built.
+        nodes: inputs before dependents.
+        stored: what the store says of them.
         causes: why those begin anew that the store knows in another state, by key.
     """
 
-    present: list[Step] = attrs.field(factory=list)
+    present: Sequence[Step] = ()
     nodes: list[Node] = attrs.field(factory=list)
     stored: Mapping[DrvPath, Build] = attrs.field(factory=dict)
     causes: dict[int, str] = attrs.field(factory=dict)
@@ -61,10 +75,9 @@ class Planner:
         Raises:
             InfrastructureFault: a derivation is unknown or has vanished, or Nix or the store failed.
         """
-        plan = Plan()
         new = [drv for drv in dict.fromkeys(wanted) if graph.find(drv) is None]
         if not new:
-            return plan
+            return Plan()
         ids = await self._ids(new)
         survey = await self._survey(new)
         if survey.unknown:
@@ -73,11 +86,32 @@ class Planner:
                 where=min(survey.unknown),
                 do="evaluate again; if it happens often, keep the garbage collector away from running reviews",
             )
-        plan.present = await self._present(ids, survey)
-        missing = [drv for drv in survey.to_build if graph.find(drv) is None]
-        if missing:
-            await self._newcomers(plan, await self._ids(missing), graph)
-        return plan
+        present = await self._present(ids, survey)
+        keys = array("I")
+        for some in chunked([drv for drv in survey.to_build if graph.find(drv) is None]):
+            keys.extend((await self._ids(some)).values())
+        return Plan(present, array("I", sorted(keys)))
+
+    async def newcomers(self, plan: Plan, graph: BuildGraph) -> AsyncIterator[Newcomers]:
+        """Look up those to be built, some at a time; the caller puts them into ``graph`` before it goes on.
+
+        Raises:
+            InfrastructureFault: the store failed.
+        """
+        for keys in chunked(plan.keys):
+            records = await self._store.derivations([DerivationId(key) for key in keys])
+            numbers = {record.path: key for key, record in records.items()}
+            subjects = {key: subject(record) for key, record in records.items()}
+            learnt = await self._store.durations(frozenset(subjects.values()))
+            some = Newcomers(
+                await self._inputs_present(records, numbers, graph), stored=await self._store.builds(numbers)
+            )
+            for number in keys:
+                key = DerivationId(number)
+                node = self._node(some, records[key], key, _inputs(records[key], numbers, graph))
+                node.seconds = learnt.get(subjects[key], UNKNOWN_SECONDS)
+                some.nodes.append(node)
+            yield some
 
     async def look(self, drvs: Collection[DrvPath]) -> list[Step]:
         """Find those that need no build and were not known to have succeeded.
@@ -104,7 +138,7 @@ class Planner:
         builds = await self._store.builds(present)
         news = [drv for drv in present if (known := builds.get(drv)) is None or known.state is not BuildState.SUCCESS]
         steps = []
-        for some in _chunks(news):
+        for some in chunked(news):
             records = await self._store.derivations([ids[drv] for drv in some])
             for drv in some:
                 fetched = any(output.path in survey.to_fetch for output in records[ids[drv]].outputs)
@@ -112,36 +146,46 @@ class Planner:
                 steps.append(Step(advance(builds.get(drv, Build(drv)), Succeeded()), cause))
         return steps
 
-    async def _newcomers(self, plan: Plan, ids: dict[DrvPath, DerivationId], graph: BuildGraph) -> None:
-        dag = await self._store.closure(ids.values())
-        keys = sorted(ids.values())
-        among = set(keys)
-        plan.stored = await self._store.builds(ids)
-        for some in _chunks(keys):
-            records = await self._store.derivations(some)
-            subjects = {key: subject(record) for key, record in records.items()}
-            learnt = await self._store.durations(frozenset(subjects.values()))
-            for key in some:
-                below = (dag.keys[each] for each in dag.inputs(dag.node(key)))
-                inputs = array("I", (each for each in below if each in among or each in graph))
-                node = self._node(plan, records[key], key, inputs)
-                node.seconds = learnt.get(subjects[key], UNKNOWN_SECONDS)
-                plan.nodes.append(node)
+    async def _inputs_present(
+        self, records: Mapping[DerivationId, DerivationRecord], among: Mapping[DrvPath, int], graph: BuildGraph
+    ) -> list[Step]:
+        """Find inputs that were built by who died before it was recorded, or that a substituter has got since."""
+        needed = {drv for record in records.values() for drv in record.inputs}
+        builds = await self._store.builds([drv for drv in needed if drv not in among and graph.find(drv) is None])
+        return [
+            Step(advance(build, Succeeded()), "it need not be built")
+            for build in builds.values()
+            # What is building is in another worker's hands, who will record it.
+            if build.state not in (BuildState.SUCCESS, BuildState.BUILDING)
+        ]
 
-    def _node(self, plan: Plan, record: DerivationRecord, key: int, inputs: Sequence[int]) -> Node:
+    def _node(self, some: Newcomers, record: DerivationRecord, key: int, inputs: Sequence[int]) -> Node:
         lane = self._placement.lane_of(record)
         obstacle = "" if lane else self._placement.why_none(record.system, record.features)
-        build = plan.stored.get(record.path)
+        build = some.stored.get(record.path)
         # Either another worker has it in hand, or that one died since we began: its claim will tell.
         foreign = build is not None and build.state is BuildState.BUILDING
         if build is None:
             build = Build(record.path)
         elif (step := resumed(build, rebuild_failed=self._rebuild_failed)) is not None:
             build = step.build
-            plan.causes[key] = step.cause
+            some.causes[key] = step.cause
         return Node(key=key, build=build, lane=lane, obstacle=obstacle, inputs=inputs, foreign=foreign)
 
 
-def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+def _inputs(record: DerivationRecord, among: Mapping[DrvPath, int], graph: BuildGraph) -> array[int]:
+    """Those of its inputs that must be built too; an array takes a fraction of a tuple of integers."""
+    inputs = array("I")
+    for drv in record.inputs:
+        key = among.get(drv)
+        if key is not None:
+            inputs.append(key)
+        elif (node := graph.find(drv)) is not None:
+            inputs.append(node.key)
+    return inputs
+
+
+def chunked(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Cut a sequence into parts that may be dealt with in one go."""
     for start in range(0, len(items), _CHUNK):
         yield items[start : start + _CHUNK]

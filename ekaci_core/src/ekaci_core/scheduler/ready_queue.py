@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from typing import Final
 
 import attrs
 
@@ -12,6 +13,7 @@ from ekaci_core.scheduler.wishes import Share
 
 _Heap = list[tuple[Rank, Node]]
 _Order = tuple[float, float, Rank]
+_NOBODYS: Final = (Share(),)
 
 
 @attrs.define(eq=False)
@@ -26,8 +28,10 @@ class ReadyQueue:
     """What waits for a slot.
 
     There are as many lanes as different sets of builders, which are few, so that a derivation whose builders are all
-    busy holds up none for which a slot is free. Among equal priorities the share goes first that has had least. A share
-    that comes late begins where the least served of those that wait stands: it saves up nothing while it wants nothing.
+    busy holds up none for which a slot is free. Among equal priorities the share goes first that will have had least
+    once its next build is done, so that of two that had as much the one with the shorter build goes. A share that comes
+    late begins where the one stands that went last in its lane: it saves up nothing while it wants nothing, and however
+    many come, those that wait do get their turn.
 
     A derivation that several shares want waits in each of them. A node whose rank rises is pushed again; by the time
     its other entries come up it has left the queue.
@@ -36,14 +40,14 @@ class ReadyQueue:
     def __init__(self) -> None:
         self._lanes: dict[Lane, dict[Share, _Heap]] = {}
         self._accounts: dict[Share, _Account] = {}
+        self._now: dict[Lane, float] = {}
 
     def push(self, node: Node) -> None:
         """Let a node wait for a slot, or move it forward after its rank rose."""
         node.queued = True
-        lane = self._lanes.setdefault(node.lane, {})
         entry = (node.rank, node)
-        for share in node.shares or (Share(),):
-            heappush(self._heap(lane, share), entry)
+        for share in node.shares or _NOBODYS:
+            heappush(self._heap(node.lane, share), entry)
 
     def pop(self, placement: Placement) -> Node | None:
         """Take out the first node for which a builder has a free slot."""
@@ -55,16 +59,16 @@ class ReadyQueue:
                 del heaps[share]
                 self._accounts[share].waiting -= 1
             for share, heap in heaps.items():
-                rank = heap[0][0]
-                order = (rank[0], self._accounts[share].spent, rank)
+                rank, first = heap[0]
+                order = (rank[0], self._accounts[share].spent + first.seconds / share.weight, rank)
                 if best is None or order < best[0]:
                     best = (order, share, heap)
         if best is None:
             return None
-        _, share, heap = best
+        (_, spent, _), share, heap = best
         _, node = heappop(heap)
         node.queued = False
-        self._accounts[share].spent += node.seconds / share.weight
+        self._accounts[share].spent = self._now[node.lane] = spent
         return node
 
     @property
@@ -72,14 +76,14 @@ class ReadyQueue:
         """Whether anything waits."""
         return any(_settle(heap) for heaps in self._lanes.values() for heap in heaps.values())
 
-    def _heap(self, lane: dict[Share, _Heap], share: Share) -> _Heap:
-        heap = lane.get(share)
+    def _heap(self, lane: Lane, share: Share) -> _Heap:
+        heaps = self._lanes.setdefault(lane, {})
+        heap = heaps.get(share)
         if heap is None:
-            heap = lane[share] = []
+            heap = heaps[share] = []
             account = self._accounts.setdefault(share, _Account())
             if not account.waiting:
-                present = [each.spent for each in self._accounts.values() if each.waiting]
-                account.spent = max(account.spent, min(present, default=0.0))
+                account.spent = max(account.spent, self._now.get(lane, 0.0))
             account.waiting += 1
         return heap
 

@@ -18,7 +18,7 @@ from ekaci_core.scheduler.cancelling import Cancelling
 from ekaci_core.scheduler.claims import Claims
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.scheduler.node import RUNNABLE, Node
-from ekaci_core.scheduler.planning import Planner
+from ekaci_core.scheduler.planning import Planner, chunked
 from ekaci_core.scheduler.recovery import Recovery
 from ekaci_core.scheduler.turns import Turns
 from ekaci_core.scheduler.wishes import HEAD_PRIORITY, SchedulerSettings, Wanted
@@ -29,6 +29,8 @@ OnFailure = Callable[[Sequence[Build]], Awaitable[None]]
 
 FAILING: Final = frozenset({BuildState.FAILURE, BuildState.TRANSITIVE_FAILURE, BuildState.TIMEOUT})
 """States of which `OnFailure` is told."""
+
+_ANOTHER_FAILED: Final = "another build failed"
 
 
 @attrs.define(eq=False)
@@ -51,6 +53,7 @@ class BuildRun:
     _told: set[int] = attrs.field(factory=set, init=False)
     _planned: int = attrs.field(default=0, init=False)
     _failed_before: int = attrs.field(default=0, init=False)
+    _given_up: int = attrs.field(default=0, init=False)
     _busy: int = attrs.field(default=0, init=False)
     _changed: anyio.Event = attrs.field(factory=anyio.Event, init=False)
     _planning: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
@@ -92,7 +95,8 @@ class BuildRun:
         Raises:
             InfrastructureFault: the database does not know one, or Nix or the store failed.
         """
-        await self._ledger.record(await self._planner.look(drvs))
+        for steps in chunked(await self._planner.look(drvs)):
+            await self._ledger.record(steps)
 
     async def wait(self) -> None:
         """Return when nothing is left that can be done."""
@@ -115,13 +119,28 @@ class BuildRun:
 
     async def _add(self, wanted: Collection[Wanted]) -> None:
         plan = await self._planner.plan([wish.drv for wish in wanted], self._graph)
-        self._failed_before += sum(node.build.state is BuildState.FAILURE for node in plan.nodes)
-        effects = self._graph.add(plan.nodes, plan.stored, plan.causes)
-        for wish in wanted:
-            node = self._graph.find(wish.drv)
-            if node is not None:
-                self._graph.want(node.key, wish.priority, wish.share, effects)
-        await self._ledger.record([*plan.present, *effects.steps])
+        for steps in chunked(plan.present):
+            await self._ledger.record(steps)
+        given_up = self._given_up
+        effects = Effects()
+        # What comes of the newcomers waits until the wishes say in which order.
+        async for some in self._planner.newcomers(plan, self._graph):
+            self._failed_before += sum(node.build.state is BuildState.FAILURE for node in some.nodes)
+            added = self._graph.add(some.nodes, some.stored, some.causes)
+            await self._ledger.record([*some.present, *added.steps])
+            effects.ready += added.ready
+        self._graph.lengthen(plan.keys, effects)
+        for wishes in chunked(list(wanted)):
+            effects.steps = []
+            for wish in wishes:
+                node = self._graph.find(wish.drv)
+                if node is not None:
+                    self._graph.want(node.key, wish.priority, wish.share, effects)
+            await self._ledger.record(effects.steps)
+        effects.steps = []
+        if given_up != self._given_up:  # another build failed meanwhile: that goes for these too
+            effects.steps = self._graph.give_up(_ANOTHER_FAILED).steps
+        await self._ledger.record(effects.steps)
         self._release(effects)
 
     def _release(self, effects: Effects) -> None:
@@ -148,8 +167,9 @@ class BuildRun:
 
     def _give_up(self) -> Effects:
         self._turns.held = True
-        self._turns.stop("another build failed")
-        return self._graph.give_up("another build failed")
+        self._given_up += 1
+        self._turns.stop(_ANOTHER_FAILED)
+        return self._graph.give_up(_ANOTHER_FAILED)
 
     async def _after_failure(self, failed: Sequence[Build], given_up: Effects) -> None:
         try:

@@ -23,34 +23,35 @@ def record(connection: sqlite3.Connection, changes: Sequence[BuildChange]) -> No
     Raises:
         UnknownDerivation: a derivation or a blocker is not stored.
     """
-    ids = _numbers(connection, changes)
-    last = {change.build.drv: change.build for change in changes}
+    ids = _others(connection, changes)
+    numbered = [(change, ids[change.build.drv] if change.key is None else change.key) for change in changes]
+    last = {number: change.build for change, number in numbered}
     connection.executemany(
         query("record_build"),
         (
             (
-                ids[build.drv],
+                number,
                 build.state,
                 build.failures,
                 packed(sorted(ids[blocker] for blocker in build.blockers)) if build.blockers else None,
             )
-            for build in last.values()
+            for number, build in last.items()
         ),
     )
     connection.executemany(
         query("record_build_event"),
         (
-            (ids[change.build.drv], change.at, change.build.state, change.build.failures, storable(change.cause))
-            for change in changes
+            (number, change.at, change.build.state, change.build.failures, storable(change.cause))
+            for change, number in numbered
         ),
     )
 
 
-def _numbers(connection: sqlite3.Connection, changes: Sequence[BuildChange]) -> dict[DrvPath, int]:
-    known: dict[DrvPath, int] = {change.build.drv: change.key for change in changes if change.key is not None}
-    others = {change.build.drv for change in changes if change.build.drv not in known}
-    others.update(blocker for change in changes for blocker in change.build.blockers if blocker not in known)
-    return known | derivations.all_ids(connection, others) if others else known
+def _others(connection: sqlite3.Connection, changes: Sequence[BuildChange]) -> dict[DrvPath, int]:
+    """Number what stands there without its number: derivations of some changes, and all blockers."""
+    others = {change.build.drv for change in changes if change.key is None}
+    others.update(blocker for change in changes for blocker in change.build.blockers)
+    return dict(derivations.all_ids(connection, others)) if others else {}
 
 
 def of(connection: sqlite3.Connection, drvs: Collection[DrvPath]) -> dict[DrvPath, Build]:
