@@ -69,13 +69,14 @@ class Placement:
     """The builders of a run and their free slots."""
 
     def __init__(self, builders: Sequence[Builder], *, fixed_output_jobs: int = FIXED_OUTPUT_JOBS) -> None:
-        """Offer what these builders have, without those that have no slot at all.
+        """Offer what these builders have.
 
         Args:
-            builders: in order of preference where nothing else decides.
+            builders: in order of preference where nothing else decides. One without a slot may get some later; leave
+                out those that never will.
             fixed_output_jobs: how many fixed-output derivations may be built beside what takes slots.
         """
-        self.offers = [Offer.of(builder) for builder in builders if builder.slots > 0]
+        self.offers = [Offer.of(builder) for builder in builders]
         self._used = [0] * len(self.offers)
         self._reserved = [0] * len(self.offers)
         self._fixed_output_free = fixed_output_jobs
@@ -116,6 +117,10 @@ class Placement:
         if len(able) <= 1:
             return able[0] if able else None
         return max(able, key=lambda at: self._merit(at, inputs))
+
+    def answers(self, lane: Lane) -> bool:
+        """Whether a builder of this lane has any slots now, free or not."""
+        return any(self.offers[at].builder.slots > 0 for at in lane.builders)
 
     def has_slot(self, at: int, lane: Lane) -> bool:
         """Whether a builder has a free slot for what waits for this very builder."""
