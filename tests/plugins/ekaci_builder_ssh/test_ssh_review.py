@@ -137,6 +137,24 @@ def test_a_review_builds_on_the_configured_machine_alone(reviewed: Reviewed, rem
         assert not reviewed.built_here(output)
 
 
+def test_logs_of_other_machines_are_bounded_too(reviewed: Reviewed, remote: RemoteMachine) -> None:
+    reviewed.configure(NOT_HERE + "[retention]\nlog_max_bytes = 65536\n" + table(remote))
+    nine = "1 2 3 4 5 6 7 8 9"
+    long = f"x=0123456789; for i in 1 2 3 4 5; do x=$x$x$x; done; for i in {nine}; do for j in {nine}; do echo $x; done; done"
+    text = (reviewed.path / "set.nix").read_text()
+    (reviewed.path / "set.nix").write_text(text.replace("echo building the library", f"{long}; echo end"))
+    finished = reviewed.review("--worktree")
+    assert finished.status == 0, finished.stdout + finished.stderr
+    told = subprocess.run(
+        [EKACI, "logs", reviewed.derivations()["library"]],
+        env=dict(reviewed.environment),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "bytes of this log were left out here" in told.stdout
+
+
 def test_a_machine_that_refuses_us_costs_a_try_elsewhere(reviewed: Reviewed, remote: RemoteMachine) -> None:
     away = remote.uri("ssh-ng").replace("127.0.0.1", "127.0.0.9")  # nobody listens there
     reviewed.configure(NOT_HERE + table(remote, uri=away, speed_factor=9.0, max_jobs=4) + table(remote))

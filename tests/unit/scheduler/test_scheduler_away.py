@@ -21,7 +21,9 @@ from ekaci_core.api import (
     StorePath,
     TransientKind,
 )
+from ekaci_core.bus import Broadcast
 from ekaci_core.model.build import BuildState
+from ekaci_core.model.event import ReviewEvent, ReviewNote
 from ekaci_core.scheduler import Backoff, SchedulerSettings, Wanted
 from ekaci_core.store import Store
 from ekaci_core.store.contract import BuildBegun
@@ -128,6 +130,36 @@ async def test_a_fault_of_the_machine_ends_a_run_with_something_brought_there(
     assert await states(store, "n1") == [BuildState.BUILDABLE]
 
 
+async def test_a_machine_that_is_broken_is_left_out_as_long_as_others_can_build(
+    store: Store, nix: ScriptedNix, tmp_path: Path, names: Sequence[str]
+) -> None:
+    fault = BuildInterrupted(BuildState.PROCESS_DEATH, "it trusts nobody", infrastructure=True)
+    broken, other = FarBuilder(nix, "broken"), FarBuilder(nix, "other")
+    broken.speed = 5.0
+    broken.script = {name: [fault] * 9 for name in names}
+    settings = SchedulerSettings(copy_pause_seconds=0.001, backoff=Backoff(first_seconds=0.001))
+    events: Broadcast[ReviewEvent] = Broadcast()
+    with anyio.fail_after(30), events.listening() as told:
+        scheduler = scripted_scheduler(store, nix, [broken, other], tmp_path, settings=settings, events=events)
+        assert await scheduler.build(wanted(names)) == ()
+        assert (len(broken.order), sorted(other.order)) == (1, list(names))
+        events.close()
+        notes = [event.text async for event in told if isinstance(event, ReviewNote)]
+    assert notes == ["builder broken is given nothing any more: it trusts nobody"]
+    assert await states(store, *names) == [BuildState.SUCCESS] * 2
+
+
+async def test_the_last_machine_that_is_broken_is_a_fault(
+    store: Store, nix: ScriptedNix, tmp_path: Path, names: Sequence[str]
+) -> None:
+    fault = BuildInterrupted(BuildState.PROCESS_DEATH, "it trusts nobody", infrastructure=True)
+    broken, away = FarBuilder(nix, "broken"), FarBuilder(nix, "away", slots=0)
+    broken.script = {names[0]: [fault]}
+    with anyio.fail_after(30):
+        told = await scripted_scheduler(store, nix, [broken, away], tmp_path).build(wanted(names[:1]))
+    assert told == ("it trusts nobody",)
+
+
 class Flickering(FarBuilder):
     """It has no slots when it is asked for the second time."""
 
@@ -148,7 +180,10 @@ async def test_a_builder_that_goes_between_two_looks_breaks_nothing(
 ) -> None:
     far = Flickering(nix, "far")
     with anyio.fail_after(30):
-        assert await scripted_scheduler(store, nix, [far], tmp_path, settings=SETTINGS).build(wanted(names)) == ()
+        async with scripted_scheduler(store, nix, [far], tmp_path, settings=SETTINGS).running() as run:
+            far.asked = 0
+            await run.add(wanted(names))
+            await run.wait()
     assert await states(store, *names) == [BuildState.SUCCESS] * 2
 
 
@@ -196,9 +231,12 @@ async def test_one_failed_copy_does_not_bind_a_derivation_to_a_builder_that_is_a
     async def once(request: BuildRequest) -> BuildInterrupted | None:
         return LOST if near.prepared.count(request.derivation.name) == 1 else None
 
-    near, away = FarBuilder(nix, "near", preparing=once), FarBuilder(nix, "away", slots=0)
+    near, away = FarBuilder(nix, "near", preparing=once), FarBuilder(nix, "away")
     with anyio.fail_after(30):
-        await scripted_scheduler(store, nix, [near, away], tmp_path, settings=SETTINGS).build(wanted(names))
+        async with scripted_scheduler(store, nix, [near, away], tmp_path, settings=SETTINGS).running() as run:
+            away.slots = 0
+            await run.add(wanted(names))
+            await run.wait()
     assert await states(store, *names) == [BuildState.SUCCESS] * 2
 
 

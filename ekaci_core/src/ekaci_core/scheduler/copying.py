@@ -69,7 +69,7 @@ class Copies:
         What waits for a builder that has no slots any more is queued again.
         """
         for at, waiting in self._there.items():
-            if waiting and not self._placement.offers[at].builder.slots > 0:
+            if waiting and not self._placement.slots(at) > 0:
                 self._send_away(at, waiting)
             while waiting and self._placement.has_slot(at, waiting[0][1].lane):
                 _, node = heappop(waiting)
@@ -83,6 +83,10 @@ class Copies:
         rest = node.lane.without(at)
         node.lane = rest if self._placement.answers(rest) else whole
         return rest
+
+    def others(self, node: Node, at: int) -> Lane:
+        """Say which other builders can take a derivation, whatever was tried before."""
+        return self._whole_lanes.get(node.key, node.lane).without(at)
 
     def _send_away(self, at: int, waiting: list[tuple[Rank, Node]]) -> None:
         nodes = [node for _, node in waiting]

@@ -11,11 +11,11 @@ import anyio.abc
 import attrs
 from anyio import TaskHandle
 
-from ekaci_core.api import BuildInterrupted, BuildOutcome, Built, Clock
+from ekaci_core.api import BuildInterrupted, BuildOutcome, Built, Clock, TransientKind
 from ekaci_core.bus import Broadcast
 from ekaci_core.model.build import BuildState, NoBuilder, Started
 from ekaci_core.model.derivation import DerivationRecord
-from ekaci_core.model.event import BuildFinished, BuildStarted, ReviewEvent
+from ekaci_core.model.event import BuildFinished, BuildStarted, ReviewEvent, ReviewNote
 from ekaci_core.model.ids import StorePath
 from ekaci_core.scheduler.attempt import Attempts, Result, log_name, result_of
 from ekaci_core.scheduler.build_graph import BuildGraph, Effects
@@ -236,7 +236,8 @@ class Turns:
         effects = Effects()
         ends, releases = [], []
         for job in ended:
-            node, outcome = job.node, job.outcome
+            outcome = job.outcome = self._excused(job)
+            node = job.node
             self._placement.give_back(job.at, node.lane)
             del self.jobs[node.key]
             if node.build.state is BuildState.BUILDING:
@@ -255,6 +256,17 @@ class Turns:
             elif isinstance(outcome, BuildInterrupted) and outcome.infrastructure:
                 self.infrastructure.append(outcome.reason)
         return effects, ends, releases
+
+    def _excused(self, job: Job) -> BuildOutcome:
+        """Make a fault of one machine elsewhere a setback, and leave it out, if others can build the derivation."""
+        outcome, offer = job.outcome, self._placement.offers[job.at]
+        if not isinstance(outcome, BuildInterrupted) or not outcome.infrastructure or outcome.transient is not None:
+            return outcome
+        if offer.is_local or not self._placement.answers(self._copies.others(job.node, job.at)):
+            return outcome
+        self._placement.leave_out(job.at)
+        self._events.send(ReviewNote(f"builder {offer.builder.name} is given nothing any more: {outcome.reason}"))
+        return attrs.evolve(outcome, transient=TransientKind.BUILDER_LOST)
 
     def _remember(self, job: Job) -> None:
         """Keep what was built, so that a builder can be asked whether it has it."""
