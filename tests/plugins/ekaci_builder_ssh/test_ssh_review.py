@@ -140,7 +140,8 @@ def test_a_review_builds_on_the_configured_machine_alone(reviewed: Reviewed, rem
 def test_logs_of_other_machines_are_bounded_too(reviewed: Reviewed, remote: RemoteMachine) -> None:
     reviewed.configure(NOT_HERE + "[retention]\nlog_max_bytes = 65536\n" + table(remote))
     nine = "1 2 3 4 5 6 7 8 9"
-    long = f"x=0123456789; for i in 1 2 3 4 5; do x=$x$x$x; done; for i in {nine}; do for j in {nine}; do echo $x; done; done"
+    lines = f"for i in {nine}; do for j in {nine}; do echo $x; done; done"
+    long = f"x=0123456789; for i in 1 2 3 4 5; do x=$x$x$x; done; {lines}"
     text = (reviewed.path / "set.nix").read_text()
     (reviewed.path / "set.nix").write_text(text.replace("echo building the library", f"{long}; echo end"))
     finished = reviewed.review("--worktree")
