@@ -12,7 +12,7 @@ from ekaci_core.model.build import Build, BuildState
 from ekaci_core.scheduler import Wanted
 from ekaci_core.scheduler.placement import Placement
 from ekaci_core.scheduler.worker import worker_name
-from ekaci_core.server.builders import running_attempts
+from ekaci_core.server.builder_reports import running_attempts
 from ekaci_core.server.queue import QueueEntry, queue_of
 from ekaci_core.store import Store, open_store
 from ekaci_core.store.contract import BuildChange

@@ -10,6 +10,7 @@ import attrs
 from ekaci_core.api import BuildRequest, DrvPath, NixAnswer, Realised, StorePath
 from ekaci_core.builtin.local_builder.command import build_command
 from ekaci_core.builtin.local_builder.realising import Realising
+from ekaci_core.logs import LOG_BYTES
 from ekaci_core.nix.aterm import parse_derivation
 from ekaci_core.nix.records import read_file, read_record
 from ekaci_core.process.running import run
@@ -17,9 +18,14 @@ from ekaci_core.process.running import run
 
 @attrs.frozen
 class NixCommands:
-    """Implements `NixPrograms`. ``environment`` is given to every program that has none of its own."""
+    """Implements `NixPrograms`.
+
+    ``environment`` is given to every program that has none of its own; ``log_bytes`` of each build's log are kept at
+    most.
+    """
 
     environment: Mapping[str, str]
+    log_bytes: int = LOG_BYTES
 
     async def realise(
         self,
@@ -39,6 +45,7 @@ class NixCommands:
             side_is_log=side_is_log,
             relayed_errors=relayed_errors,
             is_here=False,
+            log_bytes=self.log_bytes,
         ).run()
 
     async def run(

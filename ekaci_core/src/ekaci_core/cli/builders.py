@@ -10,7 +10,7 @@ import click
 
 from ekaci_core.cli.streams import write_out
 from ekaci_core.cli.tables import format_option, table, write_document
-from ekaci_core.server.builders import BuilderReport, builder_reports
+from ekaci_core.server.builder_reports import BuilderReport, builder_reports
 
 
 @click.command()

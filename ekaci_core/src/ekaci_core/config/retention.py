@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -12,7 +10,7 @@ import cattrs
 
 from ekaci_core.config.convert import WrongValue, explain, strict_converter
 from ekaci_core.config.faults import ConfigurationFault
-from ekaci_core.model.errors import UsageFault
+from ekaci_core.config.machine_file import read_machine_file
 
 _DAY_SECONDS: Final = 24 * 60 * 60
 _SHORTEST_LOG_BYTES: Final = 64 * 1024
@@ -70,32 +68,8 @@ def parse_retention(raw: Mapping[str, Any], origin: str) -> RetentionSettings:
 def read_retention(environment: Mapping[str, str]) -> RetentionSettings:
     """Read the table from the machine's configuration file, the defaults where there is none.
 
-    The file is what ``EKA_CI_CONFIG_FILE`` names, otherwise ``$XDG_CONFIG_HOME/ekaci/ekaci.toml``.
-
     Raises:
         UsageFault: the file cannot be read, or is no TOML (`ConfigurationFault` where its contents are wrong).
     """
-    named = environment.get("EKA_CI_CONFIG_FILE")
-    path = Path(named) if named else _usual_place(environment)
-    if path is None:
-        return RetentionSettings()
-    try:
-        with path.open("rb") as file:
-            table = tomllib.load(file).get("retention", {})
-    except (FileNotFoundError, NotADirectoryError):
-        if named:
-            raise UsageFault("there is no such file", where=str(path), do="correct EKA_CI_CONFIG_FILE") from None
-        return RetentionSettings()
-    except OSError as error:
-        raise UsageFault(f"cannot be read: {error.strerror}", where=str(path), do="mend its permissions") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationFault(str(path), [f"it is no TOML: {error}"], do="mend it") from None
-    return parse_retention(table, str(path))
-
-
-def _usual_place(environment: Mapping[str, str]) -> Path | None:
-    folder = environment.get("XDG_CONFIG_HOME", "")
-    if not folder.startswith("/"):  # the specification: a relative path is invalid and to be ignored
-        home = environment.get("HOME", "")
-        folder = f"{home}/.config" if home else ""
-    return Path(folder, "ekaci/ekaci.toml") if folder else None
+    file = read_machine_file(environment)
+    return parse_retention(file.contents.get("retention", {}), file.origin)

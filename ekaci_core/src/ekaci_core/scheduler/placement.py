@@ -69,15 +69,17 @@ class Placement:
     """The builders of a run and their free slots."""
 
     def __init__(self, builders: Sequence[Builder], *, fixed_output_jobs: int = FIXED_OUTPUT_JOBS) -> None:
-        """Offer what these builders have, without those that have no slot at all.
+        """Offer what these builders have.
 
         Args:
-            builders: in order of preference where nothing else decides.
+            builders: in order of preference where nothing else decides. One without a slot may get some later; leave
+                out those that never will.
             fixed_output_jobs: how many fixed-output derivations may be built beside what takes slots.
         """
-        self.offers = [Offer.of(builder) for builder in builders if builder.slots > 0]
+        self.offers = [Offer.of(builder) for builder in builders]
         self._used = [0] * len(self.offers)
         self._reserved = [0] * len(self.offers)
+        self._left_out: set[int] = set()
         self._fixed_output_free = fixed_output_jobs
         self._lanes: dict[Lane, Lane] = {}
 
@@ -117,9 +119,21 @@ class Placement:
             return able[0] if able else None
         return max(able, key=lambda at: self._merit(at, inputs))
 
+    def slots(self, at: int) -> int:
+        """How many slots a builder has now, free or not."""
+        return 0 if at in self._left_out else self.offers[at].builder.slots
+
+    def leave_out(self, at: int) -> None:
+        """Give a builder nothing from now on."""
+        self._left_out.add(at)
+
+    def answers(self, lane: Lane) -> bool:
+        """Whether a builder of this lane has any slots now."""
+        return any(self.slots(at) > 0 for at in lane.builders)
+
     def has_slot(self, at: int, lane: Lane) -> bool:
         """Whether a builder has a free slot for what waits for this very builder."""
-        slots = self.offers[at].builder.slots
+        slots = self.slots(at)
         return slots > 0 and self._fixed_output_free > 0 if lane.fixed_output else slots > self._used[at]
 
     def reserve(self, at: int) -> None:
@@ -146,12 +160,12 @@ class Placement:
 
     def _fetches(self, at: int) -> bool:
         offer = self.offers[at]
-        return self._fixed_output_free > 0 and (offer.builder.slots > 0 if offer.is_local else self._free(at) > 0)
+        return self._fixed_output_free > 0 and (self.slots(at) > 0 if offer.is_local else self._free(at) > 0)
 
     def _free(self, at: int) -> int:
         # A builder elsewhere is brought the inputs of as many builds as it has slots, whatever it builds meanwhile.
         offer = self.offers[at]
-        return offer.builder.slots - (self._used[at] if offer.is_local else self._reserved[at])
+        return self.slots(at) - (self._used[at] if offer.is_local else self._reserved[at])
 
     def _merit(self, at: int, inputs: Collection[StorePath]) -> tuple[float, int, int]:
         offer = self.offers[at]

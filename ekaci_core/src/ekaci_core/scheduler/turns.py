@@ -15,7 +15,8 @@ from ekaci_core.api import BuildInterrupted, BuildOutcome, Built, Clock, Transie
 from ekaci_core.bus import Broadcast
 from ekaci_core.model.build import BuildState, NoBuilder, Started
 from ekaci_core.model.derivation import DerivationRecord
-from ekaci_core.model.event import BuildFinished, BuildStarted, ReviewEvent
+from ekaci_core.model.event import BuildFinished, BuildStarted, ReviewEvent, ReviewNote
+from ekaci_core.model.ids import StorePath
 from ekaci_core.scheduler.attempt import Attempts, Result, log_name, result_of
 from ekaci_core.scheduler.build_graph import BuildGraph, Effects
 from ekaci_core.scheduler.copying import Copies
@@ -45,8 +46,8 @@ NotBegun = Callable[[Node, BuildHeld | BuildChanged], None]
 # More at once would keep what happened unrecorded for longer than the 20 ms that are allowed.
 _MOST: Final = 128
 _LOOK_SECONDS: Final = 1.0
-
-_LOST: Final = frozenset({TransientKind.BUILDER_LOST, TransientKind.SSH})
+# What was built last is what is needed next; all outputs of a whole package set would take too much memory.
+_REMEMBERED: Final = 20_000
 
 GIVEN_UP: Final = BuildInterrupted(BuildState.CANCELLED, "given up before it began")
 """How an attempt ended whose builder was not asked."""
@@ -63,9 +64,12 @@ class Job:
     begun: float
     outcome: BuildOutcome = BuildInterrupted(BuildState.CANCELLED, "the run was stopped")  # unless it says otherwise
     task: TaskHandle[None] | None = None
+    ended: bool = False
 
     def stop(self, why: str) -> None:
-        """End it; it counts as cancelled."""
+        """End it; it counts as cancelled, unless it has ended already and waits to be followed up."""
+        if self.ended:
+            return
         self.outcome = BuildInterrupted(BuildState.CANCELLED, why)
         if self.task is not None:
             self.task.cancel()
@@ -112,6 +116,7 @@ class Turns:
     _queue: ReadyQueue = attrs.field(factory=ReadyQueue, init=False)
     _setbacks: Counter[int] = attrs.field(factory=Counter, init=False)
     _paused: dict[int, Pause] = attrs.field(factory=dict, init=False)
+    _outputs: dict[int, tuple[StorePath, ...]] = attrs.field(factory=dict, init=False)
     _ended: list[Job] = attrs.field(factory=list, init=False)
     _due: bool = attrs.field(default=False, init=False)
     _stalled: float = attrs.field(default=0.0, init=False)
@@ -183,8 +188,9 @@ class Turns:
     async def _something(self) -> None:
         """Wait for a reason to take a turn. Slots of builders that are elsewhere come and go without one."""
         while not self._wake.is_set():
-            stalled = self._queue.waiting and not (self.jobs or self._copies or self.held or self.infrastructure)
-            with anyio.move_on_after(_LOOK_SECONDS if self._queue.waiting else None):
+            waiting = self._queue.waiting
+            stalled = waiting and not (self.jobs or self._copies or self.held or self.infrastructure)
+            with anyio.move_on_after(_LOOK_SECONDS if waiting or self._copies.waiting else None):
                 await self._wake.wait()
                 return
             self._stalled = self._stalled + _LOOK_SECONDS if stalled else 0.0
@@ -238,7 +244,8 @@ class Turns:
         effects = Effects()
         ends, releases = [], []
         for job in ended:
-            node, outcome = job.node, job.outcome
+            outcome = job.outcome = self._excused(job)
+            node = job.node
             self._placement.give_back(job.at, node.lane)
             del self.jobs[node.key]
             if node.build.state is BuildState.BUILDING:
@@ -248,14 +255,33 @@ class Turns:
                 result = result_of(node.build, GIVEN_UP, 0, self._attempts.settings.backoff)
             ends.append(self._end(job, result))
             releases.append(node.key)
-            self.built += isinstance(outcome, Built)
+            if isinstance(outcome, Built):
+                self.built += 1
+                self._remember(job)
             if result.pause is not None:
                 self._paused[node.key] = Pause(node, result.pause)
-                if result.kind in _LOST:  # another builder, where there is one
-                    node.lane = node.lane.without(job.at) or node.lane
+                self._copies.avoid(node, job.at)
             elif isinstance(outcome, BuildInterrupted) and outcome.infrastructure:
                 self.infrastructure.append(outcome.reason)
         return effects, ends, releases
+
+    def _excused(self, job: Job) -> BuildOutcome:
+        """Make a fault of one machine elsewhere a setback, and leave it out, if others can build the derivation."""
+        outcome, offer = job.outcome, self._placement.offers[job.at]
+        if not isinstance(outcome, BuildInterrupted) or not outcome.infrastructure or outcome.transient is not None:
+            return outcome
+        if offer.is_local or not self._placement.answers(self._copies.others(job.node, job.at)):
+            return outcome
+        self._placement.leave_out(job.at)
+        self._events.send(ReviewNote(f"builder {offer.builder.name} is given nothing any more: {outcome.reason}"))
+        return attrs.evolve(outcome, transient=TransientKind.BUILDER_LOST)
+
+    def _remember(self, job: Job) -> None:
+        """Keep what was built, so that a builder can be asked whether it has it."""
+        if len(self._placement.offers) > 1 and job.node.dependents:
+            self._outputs[job.node.key] = tuple(each.path for each in job.record.outputs if each.path is not None)
+            if len(self._outputs) > _REMEMBERED:
+                del self._outputs[next(iter(self._outputs))]
 
     def _result(self, job: Job) -> Result:
         key, outcome = job.node.key, job.outcome
@@ -288,26 +314,28 @@ class Turns:
         """Fill free slots, and have what is bound for builders elsewhere brought there."""
         taken: list[tuple[Node, int]] = []
         if self.infrastructure or self.held:
+            self._copies.stop()
             return taken
         for arrived, at in self._copies.ready():
             self._placement.take(at, arrived.lane)
             taken.append((arrived, at))
         while len(taken) < _MOST and (node := self._queue.pop(self._placement)) is not None:
-            at = self._choose(node)
-            if self._placement.offers[at].is_local:
-                self._placement.take(at, node.lane)
-                taken.append((node, at))
+            place = self._choose(node)
+            if place is None:  # its builder went away in between
+                self._queue.push(node)
+                break
+            if self._placement.offers[place].is_local:
+                self._placement.take(place, node.lane)
+                taken.append((node, place))
             else:
-                self._copies.begin(tasks, node, at)
+                self._copies.begin(tasks, node, place)
         if len(taken) >= _MOST:
             self._turn_is_due()
         return taken
 
-    def _choose(self, node: Node) -> int:
-        inputs = [self._graph.nodes[key].build.drv for key in node.inputs] if len(node.lane.builders) > 1 else ()
-        at = self._placement.free(node.lane, inputs)
-        assert at is not None  # noqa: S101 - its lane had one
-        return at
+    def _choose(self, node: Node) -> int | None:
+        inputs = [path for key in node.inputs for path in self._outputs.get(key, ())]
+        return self._placement.free(node.lane, inputs)
 
     def _start(self, node: Node, at: int) -> BuildStart:
         log = log_name(self._attempts.logs_dir, node.build.drv)
@@ -329,6 +357,7 @@ class Turns:
         try:
             job.outcome = await self._attempts.make(job.record, self._placement.offers[job.at])
         finally:
+            job.ended = True
             self._ended.append(job)
             self._turn_is_due()
 

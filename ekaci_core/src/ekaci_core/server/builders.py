@@ -1,144 +1,201 @@
-"""The builders of this machine's configuration, and what each of them does now."""
+"""Who builds: this machine, those of the configuration file, and those that Nix knows of."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Mapping
+from typing import Any, Final
 
 import attrs
 
-from ekaci_core.api import Builder, Clock, EkaciError, PluginContext
+from ekaci_core.api import Builder, EkaciError, InfrastructureFault, Logger, UsageFault
 from ekaci_core.builtin.local_builder import LocalBuilderConfig
-from ekaci_core.builtin.nix_programs import NixCommands
+from ekaci_core.config.builders import LOCAL, BuilderEntry, parse_builders
+from ekaci_core.config.building import BuildingSettings, parse_building
+from ekaci_core.config.faults import ConfigurationFault
+from ekaci_core.config.machine_file import MachineFile, read_machine_file
 from ekaci_core.config.retention import read_retention
-from ekaci_core.model.ids import System
-from ekaci_core.nix.environment import nix_environment
-from ekaci_core.registry import Instances, load_registry
-from ekaci_core.scheduler.worker import process_of
-from ekaci_core.server.clock import SystemClock
-from ekaci_core.server.places import Places
-from ekaci_core.store import Store, open_store
-from ekaci_core.store.contract import Attempt
+from ekaci_core.registry import Instances, Kind, Registry, load_registry
+from ekaci_core.registry.guard import Translating
 from ekaci_core.telemetry import LOG
 
-
-@attrs.frozen
-class ConfiguredBuilder:
-    """A builder as it is configured: the name of its type, and its configuration."""
-
-    type: str
-    config: object
+_FEWEST_FETCHES: Final = 4
+_MOST_FETCHES: Final = 10
 
 
 @attrs.frozen
-class OpenedBuilder:
-    """A builder that was asked to open; ``fault`` says why it does not answer."""
+class LeftOut:
+    """A builder that cannot be used, and why."""
 
-    type: str
-    builder: Builder | None
-    fault: EkaciError | None = None
+    who: str
+    why: str
 
 
 @attrs.frozen
-class BuilderReport:
-    """What a builder offers, and how many builds it has now; ``fault`` is empty where it answers."""
+class OpenBuilders:
+    """Builders that can take builds, this machine first, and sentences on those that cannot."""
 
-    name: str
-    systems: tuple[System, ...] = ()
-    slots: int = 0
-    used: int = 0
-    features: tuple[str, ...] = ()
-    mandatory_features: tuple[str, ...] = ()
-    speed_factor: float = 1.0
-    local: bool = False
-    fault: str = ""
+    builders: tuple[Builder, ...]
+    notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
-def configured_builders(environment: Mapping[str, str], *, slots: int | None = None) -> Sequence[ConfiguredBuilder]:
-    """List the builders that there are: this machine.
+@attrs.frozen
+class BuilderPlan:
+    """Who is to build, and within which bounds.
 
-    Raises:
-        UsageFault: the machine's configuration file cannot be used.
+    Attributes:
+        origin: the configuration file, for messages.
+        settings: the bounds.
+        local: of this machine, None where nothing is built here.
+        entries: the other configured ones.
+        registry: knows their types.
     """
-    log_bytes = read_retention(environment).log_max_bytes
-    return [ConfiguredBuilder("local", LocalBuilderConfig(slots=slots, log_bytes=log_bytes))]
+
+    origin: str
+    settings: BuildingSettings
+    local: BuilderEntry | None
+    entries: tuple[BuilderEntry, ...]
+    registry: Registry
+
+    @classmethod
+    def of(
+        cls,
+        file: MachineFile,
+        registry: Registry,
+        environment: Mapping[str, str],
+        log: Logger,
+        *,
+        local_slots: int | None,
+        log_bytes: int,
+    ) -> BuilderPlan:
+        """Read the plan.
+
+        Args:
+            file: says which builders there are.
+            registry: knows their types.
+            environment: wins over the file.
+            log: where surprises of plugins go.
+            local_slots: what the command line says of this machine, which wins over all.
+            log_bytes: so much of each log is kept at most, unless the local builder's table says otherwise.
+
+        Raises:
+            ConfigurationFault: the configuration cannot be used.
+        """
+        settings = parse_building(file, environment)
+        with Translating("[[builders]]", log):
+            entries = parse_builders(file, lambda name: registry.builder_type(name).config)
+        here = next((entry for entry in entries if entry.kind == LOCAL), None)
+        written = here is not None and here.config.slots is not None
+        if here is not None and written and "local_max_jobs" in file.contents:
+            fault = f"{here.at}.slots: local_max_jobs says it already"
+            raise ConfigurationFault(file.origin, [fault], do="leave one of them out")
+        local = _local(here, settings, local_slots, log_bytes)
+        others = tuple(entry for entry in entries if entry.kind != LOCAL)
+        return cls(file.origin, settings, local, others, registry)
+
+    async def open(self, instances: Instances) -> OpenBuilders:
+        """Open all, for as long as ``instances`` is open. One that cannot be opened is left out with a note.
+
+        Raises:
+            UsageFault: what the file says of a builder cannot be used.
+            InfrastructureFault: no builder is left.
+        """
+        opening = _Opening(instances, self.origin)
+        if self.local is not None:
+            await opening.open(self.local, written=True)
+        for entry in self.entries:
+            await opening.open(entry, written=True)
+        known = {uri for entry in self.entries if (uri := _address(entry.config)) is not None}
+        for kind in self.registry.names(Kind.BUILDER):
+            for config in await opening.discovered(kind):
+                uri = _address(config)
+                if uri is None or uri not in known:
+                    await opening.open(BuilderEntry(uri or kind, kind, config))
+        return opening.result()
 
 
-async def open_builders(instances: Instances, configured: Sequence[ConfiguredBuilder]) -> Sequence[OpenedBuilder]:
-    """Open each; one that does not answer is no reason to leave out the others."""
-    opened = []
-    for each in configured:
+@attrs.define
+class _Opening:
+    _instances: Instances
+    _origin: str
+    _builders: list[Builder] = attrs.field(factory=list, init=False)
+    _faults: list[EkaciError] = attrs.field(factory=list, init=False)
+    _left: list[LeftOut] = attrs.field(factory=list, init=False)
+
+    async def open(self, entry: BuilderEntry, *, written: bool = False) -> None:
+        address = _address(entry.config)
         try:
-            opened.append(OpenedBuilder(each.type, await instances.builder(each.type, each.config)))
+            builder = await self._instances.builder(entry.kind, entry.config)
+        except UsageFault as fault:
+            if written:  # a type says `builders.max_jobs`: it does not know which table is its own
+                at = (fault.where or "").replace("builders", entry.at, 1) or entry.at
+                raise ConfigurationFault(self._origin, [f"{at}: {fault.what}"], do=fault.do or "mend it") from None
+            self._left_out(f"builder {address or entry.at}", fault)
         except EkaciError as fault:
-            opened.append(OpenedBuilder(each.type, None, fault))
-    return opened
+            self._left_out(f"builder {address or entry.at}", fault)
+        else:
+            if builder.slots > 0:  # nothing was asked of it yet: it has none because it is taken out of use
+                self._builders.append(builder)
+
+    async def discovered(self, kind: str) -> tuple[Any, ...]:
+        try:
+            return tuple(await self._instances.discovered(kind))
+        except EkaciError as fault:
+            self._left_out(f"builders of type {kind} that are configured elsewhere", fault)
+            return ()
+
+    def result(self) -> OpenBuilders:
+        if self._builders:
+            notes = tuple(f"{each.who} cannot be used: {each.why}" for each in self._left)
+            return OpenBuilders(tuple(self._builders), notes, tuple(self._left))
+        if len(self._faults) == 1 and isinstance(self._faults[0], InfrastructureFault):
+            raise self._faults[0]
+        raise InfrastructureFault(
+            "; ".join(["there is no builder", *(f"{each.who} cannot be used: {each.why}" for each in self._left)]),
+            where=self._origin,
+            do="configure one in [[builders]], or let this machine build: slots and local_max_jobs are not 0 then",
+        )
+
+    def _left_out(self, who: str, fault: EkaciError) -> None:
+        self._faults.append(fault)
+        self._left.append(LeftOut(who, f"{fault}" + (f" ({fault.do})" if fault.do else "")))
 
 
-def answering(opened: Sequence[OpenedBuilder]) -> list[Builder]:
-    """Return those that answer.
-
-    Raises:
-        EkaciError: none does; the fault of the first.
-    """
-    builders = [each.builder for each in opened if each.builder is not None]
-    for each in opened:
-        if not builders and each.fault is not None:
-            raise each.fault
-    return builders
-
-
-def plugin_context(environment: Mapping[str, str], clock: Clock | None = None) -> PluginContext:
-    """Return what builders are given."""
-    given = nix_environment(environment)
-    return PluginContext(clock=clock or SystemClock(), log=LOG, environment=given, nix=NixCommands(given))
-
-
-async def running_attempts(store: Store) -> Sequence[Attempt]:
-    """Return the attempts that living processes make now.
-
-    Raises:
-        InfrastructureFault: the store failed.
-    """
-    workers = await store.claims()
-    return [each for each in await store.open_attempts() if each.drv in workers and not _is_dead(workers[each.drv])]
-
-
-async def builder_reports(environment: Mapping[str, str]) -> Sequence[BuilderReport]:
-    """Open all builders and say what each offers and does.
+def plan_of(environment: Mapping[str, str], *, local_slots: int | None = None) -> BuilderPlan:
+    """Read the plan of this machine, and find the plugins.
 
     Raises:
-        UsageFault: the configuration cannot be used.
-        InfrastructureFault: the database cannot be read.
+        UsageFault: the configuration file cannot be used.
     """
-    places = Places.of(environment)
-    used = await _used(places) if places.database.exists() else Counter()
-    configured = configured_builders(environment)
-    async with Instances(load_registry(environment, LOG), plugin_context(environment)) as instances:
-        return [_report(each, used) for each in await open_builders(instances, configured)]
+    file, registry = read_machine_file(environment), load_registry(environment, LOG)
+    log_bytes = read_retention(environment).log_max_bytes
+    return BuilderPlan.of(file, registry, environment, LOG, local_slots=local_slots, log_bytes=log_bytes)
 
 
-async def _used(places: Places) -> Counter[str]:
-    async with open_store(places.database) as store:
-        return Counter(each.builder for each in await running_attempts(store))
+def fixed_output_jobs(settings: BuildingSettings, processors: int | None = None) -> int:
+    """Say how many fixed-output derivations are built at once.
+
+    They wait for networks, but what they fetch is unpacked and hashed: two for each processor, from 4 to 10.
+    """
+    if settings.fod_max_jobs is not None:
+        return settings.fod_max_jobs
+    if processors is None:
+        processors = len(os.sched_getaffinity(0))
+    return min(_MOST_FETCHES, max(_FEWEST_FETCHES, 2 * processors))
 
 
-def _report(opened: OpenedBuilder, used: Counter[str]) -> BuilderReport:
-    builder = opened.builder
-    if builder is None:
-        return BuilderReport(opened.type, used=used[opened.type], fault=str(opened.fault))
-    return BuilderReport(
-        builder.name,
-        tuple(sorted(builder.systems)),
-        builder.slots,
-        used[builder.name],
-        tuple(sorted(builder.features)),
-        tuple(sorted(builder.mandatory_features)),
-        builder.speed_factor,
-        builder.is_local,
-    )
+def _local(
+    here: BuilderEntry | None, settings: BuildingSettings, slots: int | None, log_bytes: int
+) -> BuilderEntry | None:
+    entry = here or BuilderEntry(LOCAL, LOCAL, LocalBuilderConfig())
+    config: LocalBuilderConfig = entry.config
+    if config.log_bytes == LocalBuilderConfig().log_bytes:
+        config = attrs.evolve(config, log_bytes=log_bytes)
+    given = next((each for each in (slots, config.slots, settings.local_max_jobs) if each is not None), None)
+    return None if given == 0 else attrs.evolve(entry, config=attrs.evolve(config, slots=given))
 
 
-def _is_dead(worker: str) -> bool:
-    process = process_of(worker)
-    return process is not None and process.is_dead
+def _address(config: Any) -> str | None:
+    uri = getattr(config, "uri", None)
+    return uri if isinstance(uri, str) else None

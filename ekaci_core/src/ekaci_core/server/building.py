@@ -8,11 +8,13 @@ import attrs
 
 from ekaci_core.api import Builder, Clock, Logger
 from ekaci_core.bus import Broadcast
+from ekaci_core.config.building import BuildingSettings
 from ekaci_core.model.build import Build
 from ekaci_core.model.change import AttributeChange, Change, JobComparison
 from ekaci_core.model.event import ReviewEvent
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.scheduler import ATTRIBUTION_PRIORITY, Backoff, BuildRun, Scheduler, SchedulerSettings, Survey, Wanted
+from ekaci_core.server.builders import fixed_output_jobs
 from ekaci_core.server.options import ReviewOptions
 from ekaci_core.server.places import Places
 from ekaci_core.server.sealing import sealing
@@ -21,18 +23,20 @@ from ekaci_core.store.contract import Store
 
 @attrs.frozen
 class BuildResult:
-    """How many derivations were built now, and sentences on faults of the machine."""
+    """How many derivations were built now, sentences on faults of the machine, and on builders that were left out."""
 
     built: int
     infrastructure: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @attrs.frozen
 class ReviewBuilds:
-    """Builds of one review."""
+    """Builds of one review, by these builders and within these bounds."""
 
     store: Store
-    builder: Builder
+    builders: Sequence[Builder]
+    bounds: BuildingSettings
     survey: Survey
     clock: Clock
     log: Logger
@@ -64,7 +68,7 @@ class ReviewBuilds:
     def _scheduler(self) -> Scheduler:
         return Scheduler(
             store=self.store,
-            builders=[self.builder],
+            builders=self.builders,
             survey=self.survey,
             clock=self.clock,
             log=self.log,
@@ -75,6 +79,9 @@ class ReviewBuilds:
                 keep_going=self.options.keep_going,
                 rebuild_failed=self.options.rebuild_failed,
                 backoff=Backoff(first_seconds=self.options.retry_pause_seconds),
+                fixed_output_jobs=fixed_output_jobs(self.bounds),
+                no_output_timeout_seconds=self.bounds.build_no_output_timeout_seconds,
+                max_duration_seconds=self.bounds.build_max_duration_seconds,
             ),
         )
 

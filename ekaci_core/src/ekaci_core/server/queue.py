@@ -9,16 +9,16 @@ import attrs
 
 from ekaci_core.model.build import BuildState
 from ekaci_core.model.ids import DrvPath, System
-from ekaci_core.registry import Instances, load_registry
+from ekaci_core.registry import Instances
 from ekaci_core.scheduler.outlook import Outlook
 from ekaci_core.scheduler.placement import Placement
 from ekaci_core.scheduler.waiting import Wait, why
-from ekaci_core.server.builders import answering, configured_builders, open_builders, plugin_context, running_attempts
+from ekaci_core.server.builder_reports import plugin_context, running_attempts
+from ekaci_core.server.builders import plan_of
 from ekaci_core.server.known import known_store
 from ekaci_core.server.occupancy import Occupancy
 from ekaci_core.server.places import Places
 from ekaci_core.store.contract import Attempt, Store
-from ekaci_core.telemetry import LOG
 
 
 @attrs.frozen
@@ -53,12 +53,12 @@ async def read_queue(environment: Mapping[str, str], *, limit: int | None = None
         UsageFault: there is no database yet, or the configuration cannot be used.
         InfrastructureFault: the database cannot be read, or no builder answers.
     """
-    places = Places.of(environment)
+    places, plan = Places.of(environment), plan_of(environment)
     async with (
         known_store(places) as store,
-        Instances(load_registry(environment, LOG), plugin_context(environment)) as instances,
+        Instances(plan.registry, plugin_context(environment)) as instances,
     ):
-        builders = answering(await open_builders(instances, configured_builders(environment)))
+        builders = (await plan.open(instances)).builders
         return await queue_of(store, Placement(builders), alive=await somebody_builds(places), limit=limit)
 
 

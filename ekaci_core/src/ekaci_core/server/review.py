@@ -10,11 +10,11 @@ from pathlib import Path
 import attrs
 
 from ekaci_core.api import Clock, Evaluator, InfrastructureFault, Logger, PluginContext
-from ekaci_core.builtin.local_builder import LocalBuilderConfig
 from ekaci_core.builtin.nix_programs import NixCommands
 from ekaci_core.bus import Broadcast
 from ekaci_core.changes import JobContents, compare_jobs, measure_impact, outcomes_of, read_builds, read_flaky
-from ekaci_core.config.retention import RetentionSettings, read_retention
+from ekaci_core.config.machine_file import read_machine_file
+from ekaci_core.config.retention import RetentionSettings, parse_retention
 from ekaci_core.evaluation import Evaluations
 from ekaci_core.model.change import Impact, JobComparison
 from ekaci_core.model.event import ReviewEvent, ReviewNote
@@ -24,6 +24,7 @@ from ekaci_core.nix.versions import Nix, probe
 from ekaci_core.process import together
 from ekaci_core.registry import Instances, load_registry
 from ekaci_core.reporting import Findings, collect_failures, explain_interruptions, judge
+from ekaci_core.server.builders import BuilderPlan
 from ekaci_core.server.building import BuildResult, ReviewBuilds
 from ekaci_core.server.checkouts import CheckoutFolders, Checkouts, private_folder
 from ekaci_core.server.clock import SystemClock
@@ -59,12 +60,12 @@ async def review(
     """
     clock = clock or SystemClock()
     began_at = clock.now()
-    retention = read_retention(environment)
+    retention, plan = _configuration(options, environment)
     stages = Stopwatch(clock, events)
     given = nix_environment(environment)
-    context = PluginContext(clock=clock, log=LOG, environment=given, nix=NixCommands(given))
+    context = PluginContext(clock=clock, log=LOG, environment=given, nix=NixCommands(given, retention.log_max_bytes))
     async with AsyncExitStack() as stack:
-        instances = await stack.enter_async_context(Instances(load_registry(environment, LOG), context))
+        instances = await stack.enter_async_context(Instances(plan.registry, context))
         with stages.stage("reading the repository"):
             inputs, (nix, evaluator) = await together(
                 partial(read_inputs, options), partial(_open_evaluator, options.evaluator, instances, context)
@@ -94,8 +95,19 @@ async def review(
             occupancy,
             began_at,
             retention,
+            plan,
         )
         return await parts.review()
+
+
+def _configuration(options: ReviewOptions, environment: Mapping[str, str]) -> tuple[RetentionSettings, BuilderPlan]:
+    file = read_machine_file(environment)
+    retention = parse_retention(file.contents.get("retention", {}), file.origin)
+    registry = load_registry(environment, LOG)
+    plan = BuilderPlan.of(
+        file, registry, environment, LOG, local_slots=options.build_slots, log_bytes=retention.log_max_bytes
+    )
+    return retention, plan
 
 
 async def _open_evaluator(name: str, instances: Instances, context: PluginContext) -> tuple[Nix, Evaluator]:
@@ -124,6 +136,7 @@ class Parts:
     occupancy: Occupancy
     began_at: float
     retention: RetentionSettings
+    plan: BuilderPlan
 
     async def review(self) -> Report:
         """Evaluate, compare, build, judge, and clean up."""
@@ -173,10 +186,14 @@ class Parts:
         # Only what builds pays for loading it.
         from ekaci_core.server.substituting import substitution_of  # noqa: PLC0415
 
+        opened = await self.plan.open(self.instances)
+        for note in opened.notes:
+            self.events.send(ReviewNote(note))
         async with substitution_of(self.nix, self.context, self.events) as substitution:
             builds = ReviewBuilds(
                 store=self.store,
-                builder=await self.instances.builder("local", self._local()),
+                builders=opened.builders,
+                bounds=self.plan.settings,
                 survey=substitution.plan,
                 clock=self.clock,
                 log=self.log,
@@ -184,11 +201,8 @@ class Parts:
                 places=self.places,
                 options=self.options,
             )
-            return await builds.build(comparisons)
+            return attrs.evolve(await builds.build(comparisons), notes=opened.notes)
         raise AssertionError("unreachable: substitution swallows no exception")
-
-    def _local(self) -> LocalBuilderConfig:
-        return LocalBuilderConfig(slots=self.options.build_slots, log_bytes=self.retention.log_max_bytes)
 
     async def _report(
         self,
@@ -221,7 +235,7 @@ class Parts:
             verdict=verdict,
             timings=self.stages.readings(),
             built=result.built,
-            notes=(*self.inputs.notes, *notes, *await explain_interruptions(self.store, outcomes)),
+            notes=(*self.inputs.notes, *notes, *result.notes, *await explain_interruptions(self.store, outcomes)),
             infrastructure=result.infrastructure,
             summary=configuration.summary,
             impact_settings=configuration.impact,

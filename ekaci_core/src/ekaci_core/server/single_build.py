@@ -12,6 +12,7 @@ import attrs
 
 from ekaci_core.api import Builder, Clock
 from ekaci_core.bus import Broadcast
+from ekaci_core.config.building import BuildingSettings
 from ekaci_core.config.retention import RetentionSettings, read_retention
 from ekaci_core.logs import log_of
 from ekaci_core.model.build import Build, BuildState, Requeued, advance
@@ -21,9 +22,10 @@ from ekaci_core.model.event import ReviewEvent, ReviewNote, StageStarted
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.nix.dry_run import build_plan
 from ekaci_core.nix.environment import nix_environment
-from ekaci_core.registry import Instances, load_registry
+from ekaci_core.registry import Instances
 from ekaci_core.scheduler import Scheduler, SchedulerSettings, Wanted
-from ekaci_core.server.builders import answering, configured_builders, open_builders, plugin_context
+from ekaci_core.server.builder_reports import plugin_context
+from ekaci_core.server.builders import plan_of
 from ekaci_core.server.clock import SystemClock
 from ekaci_core.server.known import named_derivation, take_in
 from ekaci_core.server.occupancy import Occupancy
@@ -123,15 +125,25 @@ async def build_one(
         occupancy = await stack.enter_async_context(Occupancy.of(places.lock))
         store = await stack.enter_async_context(open_store(places.database))
         context = plugin_context(environment, clock)
-        instances = await stack.enter_async_context(Instances(load_registry(environment, LOG), context))
-        opened = await open_builders(instances, configured_builders(environment, slots=options.slots))
-        builders = answering(opened)
-        for each in opened:
-            if each.fault is not None:
-                events.send(ReviewNote(f"builder {each.type} does not answer: {each.fault}"))
+        plan = plan_of(environment, local_slots=options.slots)
+        instances = await stack.enter_async_context(Instances(plan.registry, context))
+        opened = await plan.open(instances)
+        builders = opened.builders
+        for note in opened.notes:
+            events.send(ReviewNote(note))
         drv = await named_derivation(store, options.derivation)
         await take_in(store, drv)
-        parts = _Parts(store, places, events, clock, environment, builders, read_retention(environment), began_at)
+        parts = _Parts(
+            store,
+            places,
+            events,
+            clock,
+            environment,
+            builders,
+            plan.settings,
+            read_retention(environment),
+            began_at,
+        )
         result = await parts.build(drv, options)
         await parts.clean_up(result, occupancy)
         return result
@@ -145,6 +157,7 @@ class _Parts:
     clock: Clock
     environment: Mapping[str, str]
     builders: Sequence[Builder]
+    bounds: BuildingSettings
     retention: RetentionSettings
     began_at: float
 
@@ -161,7 +174,12 @@ class _Parts:
             events=self.events,
             logs_dir=self.places.logs,
             roots_dir=self.places.outputs,
-            settings=SchedulerSettings(rebuild_failed=options.rebuild_all),
+            settings=SchedulerSettings(
+                rebuild_failed=options.rebuild_all,
+                fixed_output_jobs=fixed_output_jobs(self.bounds),
+                no_output_timeout_seconds=self.bounds.build_no_output_timeout_seconds,
+                max_duration_seconds=self.bounds.build_max_duration_seconds,
+            ),
         )
         async with sealing(self.events, self.places.logs, LOG), scheduler.running() as run:
             await run.add([Wanted(drv)])

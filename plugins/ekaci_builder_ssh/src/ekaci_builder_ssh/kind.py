@@ -22,6 +22,11 @@ from ekaci_core.api import InfrastructureFault, PluginContext, System, UsageFaul
 _CONFIG: Final = "--extra-experimental-features", "nix-command"
 
 
+def _with_scheme(uri: str) -> str:
+    # As `checked_uri`, which may refuse it later: a machine that is named twice is to be seen.
+    return uri if "://" in uri else f"ssh://{uri}"
+
+
 @attrs.frozen
 class SshBuilderConfig:
     """Configuration of one machine; all but ``uri`` may be left out.
@@ -39,7 +44,7 @@ class SshBuilderConfig:
         breaker: how patient to be with a machine that does not answer.
     """
 
-    uri: str
+    uri: str = attrs.field(converter=_with_scheme)
     systems: tuple[str, ...] | None = None
     max_jobs: int = 1
     speed_factor: float = 1.0
