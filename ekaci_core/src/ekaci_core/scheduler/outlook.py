@@ -12,7 +12,7 @@ import attrs
 from ekaci_core.model.build import Build, BuildState, Succeeded
 from ekaci_core.model.derivation import DerivationRecord
 from ekaci_core.model.ids import System
-from ekaci_core.scheduler.build_graph import BuildGraph
+from ekaci_core.scheduler.build_graph import BuildGraph, Effects
 from ekaci_core.scheduler.durations import UNKNOWN_SECONDS, subject
 from ekaci_core.scheduler.node import RUNNABLE, Node
 from ekaci_core.scheduler.placement import Lane, Placement
@@ -80,6 +80,7 @@ class Outlook:
                 nodes.append(node)
         graph = BuildGraph()
         graph.add(nodes, {build.drv: build for build in builds.values()}, {})
+        graph.lengthen(keys, Effects())
         return cls(graph, unfinished, placement)
 
     def waits(self) -> Iterator[tuple[Unfinished, Wait]]:

@@ -68,10 +68,8 @@ async def builder_reports(environment: Mapping[str, str]) -> Sequence[BuilderRep
         except InfrastructureFault as fault:
             return [BuilderReport("local" if plan.local else "none", fault=str(fault))]
         answering = [_report(each, used) for each in opened.builders]
-        return [
-            *answering,
-            *(BuilderReport(each.who.removeprefix("builder "), fault=each.why) for each in opened.left_out),
-        ]
+        others = [BuilderReport(each.who.removeprefix("builder "), fault=each.why) for each in opened.left_out]
+        return [*answering, *others]
 
 
 async def _used(places: Places) -> Counter[str]:

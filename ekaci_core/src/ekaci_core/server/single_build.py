@@ -25,7 +25,7 @@ from ekaci_core.nix.environment import nix_environment
 from ekaci_core.registry import Instances
 from ekaci_core.scheduler import Scheduler, SchedulerSettings, Wanted
 from ekaci_core.server.builder_reports import plugin_context
-from ekaci_core.server.builders import plan_of
+from ekaci_core.server.builders import fixed_output_jobs, plan_of
 from ekaci_core.server.clock import SystemClock
 from ekaci_core.server.known import named_derivation, take_in
 from ekaci_core.server.occupancy import Occupancy
