@@ -90,6 +90,9 @@ class Access(enum.Enum):
     DAEMON = "daemon"
 
 
+_versions: Final[dict[tuple[str, int, int, int], NixVersion]] = {}
+
+
 @attrs.frozen
 class Nix:
     """A Nix that works here. ``program`` is the absolute path of ``nix``, the other programs stand on PATH with it."""
@@ -113,7 +116,8 @@ async def probe(environment: Mapping[str, str]) -> Nix:
     if program is None:
         raise nix_missing()
     try:
-        version, _ = await together(partial(_version, environment), partial(reach_store, environment))
+        version, _ = await together(partial(version_of, environment), partial(reach_store, environment))
+        _check_age(version)
         settings = await _settings(version, environment)
     except ProgramMissing as missing:
         raise nix_missing(missing.program) from None
@@ -134,6 +138,29 @@ async def daemon_settings(nix: Nix, environment: Mapping[str, str]) -> NixSettin
         "NIX_USER_CONF_FILES": "",
     }
     return await _settings(nix.version, without)
+
+
+async def version_of(environment: Mapping[str, str]) -> NixVersion:
+    """Ask the ``nix`` on PATH for its version; one that was asked before is asked again once its file is another.
+
+    Raises:
+        ProgramMissing: there is no ``nix``.
+        InfrastructureFault: it does not say what it is.
+    """
+    program = shutil.which("nix", path=environment.get("PATH", os.defpath))
+    if program is None:
+        raise ProgramMissing("nix")
+    file = os.stat(program)  # noqa: PTH116 - `which` has just looked at it
+    key = (program, file.st_dev, file.st_ino, file.st_mtime_ns)
+    if key not in _versions:
+        _versions[key] = NixVersion.parse((await _ask(["nix", "--version"], environment)).text)
+    return _versions[key]
+
+
+def is_opened_directly(environment: Mapping[str, str]) -> bool:
+    """Whether the store is there, and we open it ourselves: then nothing has to be made or reached first."""
+    database = Path(_state_directory(environment), "db", "db.sqlite")
+    return environment.get("NIX_REMOTE", "") in ("", "auto") and os.access(database, os.R_OK | os.W_OK)
 
 
 async def reach_store(environment: Mapping[str, str]) -> None:
@@ -200,12 +227,6 @@ def check_build_users(settings: NixSettings, members: tuple[str, ...] | None) ->
         where="build-users-group",
         do="create it, or let root build as itself: export NIX_CONFIG='build-users-group ='",
     )
-
-
-async def _version(environment: Mapping[str, str]) -> NixVersion:
-    version = NixVersion.parse((await _ask(["nix", "--version"], environment)).text)
-    _check_age(version)
-    return version
 
 
 def _check_age(version: NixVersion) -> None:

@@ -25,8 +25,15 @@ from ekaci_core.model.evaluation import EvaluatedItem
 from ekaci_core.model.ids import AttrPath
 from ekaci_core.nix.eval_errors import Home
 from ekaci_core.nix.pins import pins
-from ekaci_core.nix.versions import Flavour, NixVersion, nix_missing, reach_store
-from ekaci_core.process import ProgramMissing, run, together
+from ekaci_core.nix.versions import (
+    Flavour,
+    NixVersion,
+    is_opened_directly,
+    nix_missing,
+    reach_store,
+    version_of,
+)
+from ekaci_core.process import ProgramMissing
 
 _OLDEST: Final = (2, 8)
 
@@ -107,8 +114,9 @@ async def nix_version(environment: Mapping[str, str]) -> NixVersion:
         EvaluatorUnavailable: there is none, it is too old, or it cannot reach its store.
     """
     try:
-        said, _ = await together(partial(run, ["nix", "--version"], env=environment), partial(reach_store, environment))
-        version = NixVersion.parse(said.text)
+        version = await version_of(environment)
+        if not is_opened_directly(environment):
+            await reach_store(environment)
     except ProgramMissing:
         missing = nix_missing()
         raise EvaluatorUnavailable(missing.what, where=missing.where, do=missing.do) from None
