@@ -119,6 +119,13 @@ def test_a_daemon_that_is_not_there(package_set: ReviewedRepository, tmp_path: P
     told(package_set.review(environment=gone), 3, "daemon")
 
 
+def test_a_database_of_nix_that_is_none(package_set: ReviewedRepository, tmp_path: Path) -> None:
+    (tmp_path / "state/db").mkdir(parents=True)
+    (tmp_path / "state/db/db.sqlite").write_text("not a database")
+    spoilt = {"NIX_STATE_DIR": str(tmp_path / "state")}
+    told(package_set.review(environment=spoilt), 3, "not a database", "nix-store --verify")
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [

@@ -37,6 +37,8 @@ _MACHINE: Final = (
     (re.compile(r"^error: .*Too many open files", re.MULTILINE), "raise the limit of open files (`ulimit -n`)"),
     (re.compile(r"^error: .*'?/nix/(store|var)\S*'?: (Permission denied|Read-only file system)", re.MULTILINE),
      "run as a user who may write the Nix store, or start the Nix daemon"),
+    (re.compile(r"^error: (\w+ SQLite statement|cannot open \w+ database|current Nix store schema)", re.MULTILINE),
+     "run `nix-store --verify` and see what it says of the database of the Nix store"),
 )  # fmt: skip
 
 

@@ -116,15 +116,22 @@ async def probe(environment: Mapping[str, str]) -> Nix:
     if program is None:
         raise nix_missing()
     try:
-        version, _ = await together(partial(version_of, environment), partial(reach_store, environment))
-        _check_age(version)
-        settings = await _settings(version, environment)
+        version, settings = await _asked(environment)
     except ProgramMissing as missing:
         raise nix_missing(missing.program) from None
     access = store_access(settings.store, state_is_writable=os.access(_state_directory(environment), os.R_OK | os.W_OK))
     if access is Access.DIRECT and os.geteuid() == 0:
         check_build_users(settings, _members(settings.build_users_group))
     return Nix(Path(program), version, access, settings)
+
+
+async def _asked(environment: Mapping[str, str]) -> tuple[NixVersion, NixSettings]:
+    if is_opened_directly(environment):
+        version = await version_of(environment)
+    else:
+        version, _ = await together(partial(version_of, environment), partial(reach_store, environment))
+    _check_age(version)
+    return version, await _settings(version, environment)
 
 
 async def daemon_settings(nix: Nix, environment: Mapping[str, str]) -> NixSettings:
