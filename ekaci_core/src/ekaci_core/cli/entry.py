@@ -21,4 +21,5 @@ def main() -> NoReturn:
         ended = status()
     except KeyboardInterrupt:
         ended = _INTERRUPTED
+    gc.freeze()  # Python looks for cycles in everything before it ends, to give back what ends anyway
     sys.exit(ended)

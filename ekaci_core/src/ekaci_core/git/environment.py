@@ -25,6 +25,7 @@ SETTINGS: Final[tuple[tuple[str, str], ...]] = (
 CHECKOUT_SETTINGS: Final[tuple[tuple[str, str], ...]] = (
     ("core.autocrlf", "false"),
     ("core.eol", "lf"),
+    ("checkout.workers", "0"),  # as many as there are cores; small checkouts stay with one
     ("core.sparseCheckout", "false"),
     # Large files stay pointers: fetching them needs a network, and both sides are treated alike.
     ("filter.lfs.smudge", ""),
