@@ -13,11 +13,28 @@ from ekaci_core.api.builder import (
     TransientKind,
 )
 from ekaci_core.api.context import Clock, Logger, PluginContext
+from ekaci_core.api.credentials import CredentialResolver, CredentialSource, CredentialType, CredentialUse, Lease
 from ekaci_core.api.errors import EkaciError, EvaluatorUnavailable, InfrastructureFault, UsageFault
 from ekaci_core.api.evaluator import EvaluationRequest, Evaluator, EvaluatorType
+from ekaci_core.api.forge import (
+    CloneAccess,
+    Finding,
+    Forge,
+    ForgeCapability,
+    ForgeConfig,
+    ForgeType,
+    Published,
+    PublishFailed,
+    Received,
+    Refused,
+    WebhookRequest,
+    WriteBudget,
+)
 from ekaci_core.api.nix import NixAnswer, NixPrograms, Realised
 from ekaci_core.model.build import BuildState
+from ekaci_core.model.check import Annotation, AnnotationLevel, Check, CheckButton, CheckStatus, Conclusion
 from ekaci_core.model.derivation import Derivation, DerivationRecord, Output
+from ekaci_core.model.errors import BadName
 from ekaci_core.model.evaluation import (
     META_KEYS,
     AttributeFault,
@@ -27,7 +44,30 @@ from ekaci_core.model.evaluation import (
     NullAttribute,
     UnchangedAttribute,
 )
-from ekaci_core.model.ids import AttrPath, DrvPath, StorePath, System
+from ekaci_core.model.forge import Branch, Permission, Person, PullRequest, PullRequestState, RepositoryId
+from ekaci_core.model.forge_event import (
+    BranchPushed,
+    CheckActionRequested,
+    CommentCreated,
+    ForgeEvent,
+    Ignored,
+    InstallationAction,
+    InstallationChanged,
+    MergeGroupAction,
+    MergeGroupChanged,
+    Ping,
+    PullRequestAction,
+    PullRequestChanged,
+    PullRequestReviewed,
+    RepositoryAction,
+    RepositoryChanged,
+    RerunRequested,
+    ReviewState,
+    WorkflowRequested,
+)
+from ekaci_core.model.ids import AttrPath, CommitSha, DrvPath, StorePath, System
+from ekaci_core.model.policy import Permissions
+from ekaci_core.model.secret import Secret
 
 PLUGIN_API = 1
 """The version of this contract. A plugin states the one it was written for as ``EKACI_PLUGIN_API``."""
@@ -35,8 +75,13 @@ PLUGIN_API = 1
 __all__ = [
     "META_KEYS",
     "PLUGIN_API",
+    "Annotation",
+    "AnnotationLevel",
     "AttrPath",
     "AttributeFault",
+    "BadName",
+    "Branch",
+    "BranchPushed",
     "BuildFailed",
     "BuildInterrupted",
     "BuildOutcome",
@@ -45,7 +90,19 @@ __all__ = [
     "Builder",
     "BuilderType",
     "Built",
+    "Check",
+    "CheckActionRequested",
+    "CheckButton",
+    "CheckStatus",
     "Clock",
+    "CloneAccess",
+    "CommentCreated",
+    "CommitSha",
+    "Conclusion",
+    "CredentialResolver",
+    "CredentialSource",
+    "CredentialType",
+    "CredentialUse",
     "Derivation",
     "DerivationRecord",
     "DiscoversBuilders",
@@ -58,18 +115,52 @@ __all__ = [
     "EvaluatorType",
     "EvaluatorUnavailable",
     "FaultKind",
+    "Finding",
+    "Forge",
+    "ForgeCapability",
+    "ForgeConfig",
+    "ForgeEvent",
+    "ForgeType",
+    "Ignored",
     "InLocalStore",
     "InfrastructureFault",
+    "InstallationAction",
+    "InstallationChanged",
+    "Lease",
     "Logger",
+    "MergeGroupAction",
+    "MergeGroupChanged",
     "NixAnswer",
     "NixPrograms",
     "NullAttribute",
     "Output",
+    "Permission",
+    "Permissions",
+    "Person",
+    "Ping",
     "PluginContext",
+    "PublishFailed",
+    "Published",
+    "PullRequest",
+    "PullRequestAction",
+    "PullRequestChanged",
+    "PullRequestReviewed",
+    "PullRequestState",
     "Realised",
+    "Received",
+    "Refused",
+    "RepositoryAction",
+    "RepositoryChanged",
+    "RepositoryId",
+    "RerunRequested",
+    "ReviewState",
+    "Secret",
     "StorePath",
     "System",
     "TransientKind",
     "UnchangedAttribute",
     "UsageFault",
+    "WebhookRequest",
+    "WorkflowRequested",
+    "WriteBudget",
 ]

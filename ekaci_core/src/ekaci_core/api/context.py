@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
+from ekaci_core.api.credentials import CredentialResolver, CredentialSource, CredentialUse
+from ekaci_core.model.errors import UsageFault
+
 if TYPE_CHECKING:
     from ekaci_core.api.nix import NixPrograms
 
@@ -39,14 +42,28 @@ class Logger(Protocol):
         ...
 
 
+class NoCredentials:
+    """Where nothing has secrets: a review at a terminal."""
+
+    async def open(self, use: CredentialUse, *, purpose: str) -> CredentialSource:
+        """Refuse.
+
+        Raises:
+            UsageFault: always.
+        """
+        raise UsageFault(f"credentials ({use.source}) are only for the server", where=purpose)
+
+
 @attrs.frozen
 class PluginContext:
     """Handed to ``open``.
 
-    ``environment`` is the environment for child processes, already cleaned; ``nix`` runs Nix's programs with it.
+    ``environment`` is the environment for child processes, already cleaned; ``nix`` runs Nix's programs with it;
+    ``credentials`` opens what the plugin's configuration names.
     """
 
     clock: Clock
     log: Logger
     environment: Mapping[str, str]
     nix: NixPrograms
+    credentials: CredentialResolver = NoCredentials()

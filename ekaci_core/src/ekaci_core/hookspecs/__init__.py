@@ -18,11 +18,19 @@ from collections.abc import Iterable
 
 import pluggy
 
-from ekaci_core.api import BuilderType, EvaluatorType
+from ekaci_core.api import BuilderType, CredentialType, EvaluatorType, ForgeType
 
 PROJECT = "ekaci"
 
-__all__ = ["PROJECT", "ekaci_register_builder_types", "ekaci_register_evaluator_types", "hookimpl", "hookspec"]
+__all__ = [
+    "PROJECT",
+    "ekaci_register_builder_types",
+    "ekaci_register_credential_types",
+    "ekaci_register_evaluator_types",
+    "ekaci_register_forge_types",
+    "hookimpl",
+    "hookspec",
+]
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -37,4 +45,16 @@ def ekaci_register_evaluator_types() -> Iterable[EvaluatorType]:
 @hookspec
 def ekaci_register_builder_types() -> Iterable[BuilderType]:
     """Return the kinds of builder that this plugin adds."""
+    return ()
+
+
+@hookspec
+def ekaci_register_forge_types() -> Iterable[ForgeType]:
+    """Return the kinds of forge that this plugin adds."""
+    return ()
+
+
+@hookspec
+def ekaci_register_credential_types() -> Iterable[CredentialType]:
+    """Return the kinds of credential source that this plugin adds."""
     return ()

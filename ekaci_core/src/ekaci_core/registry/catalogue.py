@@ -9,7 +9,7 @@ from typing import Final, cast
 
 import attrs
 
-from ekaci_core.api import BuilderType, EvaluatorType, Logger, UsageFault
+from ekaci_core.api import BuilderType, CredentialType, EvaluatorType, ForgeType, Logger, UsageFault
 from ekaci_core.registry.admit import Admission, admit
 from ekaci_core.registry.discover import Candidate, discover, normal_name
 from ekaci_core.registry.kinds import Kind
@@ -52,6 +52,22 @@ class Registry:
             UsageFault: as for `evaluator_type`.
         """
         return cast("BuilderType", self._type(Kind.BUILDER, name))
+
+    def forge_type(self, name: str) -> ForgeType:
+        """Return the forge type of this name.
+
+        Raises:
+            UsageFault: as for `evaluator_type`.
+        """
+        return cast("ForgeType", self._type(Kind.FORGE, name))
+
+    def credential_type(self, name: str) -> CredentialType:
+        """Return the type of credential source of this name.
+
+        Raises:
+            UsageFault: as for `evaluator_type`.
+        """
+        return cast("CredentialType", self._type(Kind.CREDENTIAL, name))
 
     def provider(self, kind: Kind, name: str) -> PluginReport:
         """Return the plugin that registers a type which is there."""

@@ -11,10 +11,11 @@ from typing import Any, Final, Self, TypeVar
 import anyio
 import anyio.abc
 
-from ekaci_core.api import Builder, DiscoversBuilders, Evaluator, PluginContext
+from ekaci_core.api import Builder, CredentialSource, DiscoversBuilders, Evaluator, Forge, PluginContext
 from ekaci_core.registry.catalogue import Registry
 from ekaci_core.registry.guard import Translating
 from ekaci_core.registry.guarded import GuardedBuilder, GuardedEvaluator
+from ekaci_core.registry.guarded_forge import GuardedForge
 from ekaci_core.registry.hosting import Host
 from ekaci_core.registry.kinds import Kind
 
@@ -87,6 +88,18 @@ class Instances:
         who = self._who(Kind.BUILDER, name)
         inner = await self._open(found.config, config, found.open, who)
         return GuardedBuilder(inner, who=who, log=self._context.log)
+
+    async def forge(self, name: str, config: Any) -> Forge:
+        """Open a forge; arguments and errors as for `evaluator`."""
+        found = self._registry.forge_type(name)
+        who = self._who(Kind.FORGE, name)
+        inner = await self._open(found.config, config, found.open, who)
+        return GuardedForge(inner, who=who, log=self._context.log)
+
+    async def credential_source(self, name: str, config: Any = None) -> CredentialSource:
+        """Open a credential source; arguments and errors as for `evaluator`. Its calls are guarded where it is used."""
+        found = self._registry.credential_type(name)
+        return await self._open(found.config, config, found.open, self._who(Kind.CREDENTIAL, name))
 
     async def discovered(self, name: str) -> Sequence[Any]:
         """Return the configurations of builders of this type that are configured elsewhere; none where it finds none.

@@ -10,6 +10,8 @@ class Kind(enum.Enum):
 
     EVALUATOR = "evaluator"
     BUILDER = "builder"
+    FORGE = "forge"
+    CREDENTIAL = "credential"
 
     @property
     def hook(self) -> str:
