@@ -55,6 +55,7 @@ from ekaci_core.model.forge_event import (
     InstallationChanged,
     MergeGroupAction,
     MergeGroupChanged,
+    Opinion,
     Ping,
     PullRequestAction,
     PullRequestChanged,
@@ -62,7 +63,6 @@ from ekaci_core.model.forge_event import (
     RepositoryAction,
     RepositoryChanged,
     RerunRequested,
-    ReviewState,
     WorkflowRequested,
 )
 from ekaci_core.model.ids import AttrPath, CommitSha, DrvPath, StorePath, System
@@ -133,6 +133,7 @@ __all__ = [
     "NixAnswer",
     "NixPrograms",
     "NullAttribute",
+    "Opinion",
     "Output",
     "Permission",
     "Permissions",
@@ -153,7 +154,6 @@ __all__ = [
     "RepositoryChanged",
     "RepositoryId",
     "RerunRequested",
-    "ReviewState",
     "Secret",
     "StorePath",
     "System",

@@ -88,7 +88,7 @@ class CommentCreated:
     created_at: float
 
 
-class ReviewState(enum.Enum):
+class Opinion(enum.Enum):
     """What a person's review of a pull request says."""
 
     APPROVED = "approved"
@@ -104,7 +104,7 @@ class PullRequestReviewed:
     repository: RepositoryId
     number: int
     sha: CommitSha
-    state: ReviewState
+    opinion: Opinion
     reviewer: Person
 
 

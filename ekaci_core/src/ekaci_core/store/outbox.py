@@ -1,0 +1,75 @@
+"""What is to stand at forges, and what stands there as far as we know."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NewType, Protocol
+
+import attrs
+
+from ekaci_core.model.check import Check
+from ekaci_core.model.forge import RepositoryId
+from ekaci_core.model.ids import CommitSha
+
+PostId = NewType("PostId", int)
+
+
+@attrs.frozen
+class Post:
+    """The latest desired state of one check: one row for each forge, repository, commit and context.
+
+    Attributes:
+        id: its number.
+        check: what is wanted.
+        version: grows with each change of what is wanted.
+        sent: the version that the forge shows, 0 while it shows none.
+        remote: the forge's name of it.
+        writes: how many writes it took so far.
+        changed_at: when what is wanted changed last, in seconds since the epoch.
+        sent_at: when the forge took the last one.
+        not_before: it is left alone until then.
+        final: whether nothing is expected after this; final ones go first.
+        fault: why it could not be sent the last time.
+    """
+
+    id: PostId
+    check: Check
+    version: int
+    sent: int
+    remote: str | None
+    writes: int
+    changed_at: float
+    sent_at: float | None
+    not_before: float
+    final: bool
+    fault: str = ""
+
+
+class Outbox(Protocol):
+    """The part of a store that holds them."""
+
+    async def want_checks(self, checks: Sequence[Check], *, now: float) -> int:
+        """Set what is wanted; what is wanted already changes nothing. Returns how many rows changed."""
+        ...
+
+    async def posts_due(self, *, now: float, limit: int) -> Sequence[Post]:
+        """Return those whose wanted version is not sent and that may be sent now: final ones first, then the oldest."""
+        ...
+
+    async def next_post_at(self) -> float | None:
+        """When the next one that is not due yet will be; None where nothing waits."""
+        ...
+
+    async def post_sent(self, post: PostId, *, version: int, remote: str, now: float) -> None:
+        """Note that the forge shows this version."""
+        ...
+
+    async def post_failed(self, post: PostId, *, fault: str, not_before: float | None, forget: bool) -> None:
+        """Note that it could not be sent; without ``not_before`` it is given up until what is wanted changes."""
+        ...
+
+    async def posts_at(
+        self, repository: RepositoryId, sha: CommitSha, contexts: Collection[str] = ()
+    ) -> Sequence[Post]:
+        """Return what is wanted at a commit."""
+        ...
