@@ -1,5 +1,6 @@
-"""Wake-ups and live events: never the only place of a fact."""
+"""Live events and wake-ups between services. Facts are in the store."""
 
 from ekaci_core.bus.broadcast import Broadcast
+from ekaci_core.bus.wake import Wake
 
-__all__ = ["Broadcast"]
+__all__ = ["Broadcast", "Wake"]
