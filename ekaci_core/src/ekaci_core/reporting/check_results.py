@@ -56,7 +56,7 @@ def concluded(subject: Subject, report: Report, *, most: int = MAX_FAILED_CHECKS
     return (
         subject.completed(SUMMARY, Conclusion.NEUTRAL, _summary_title(report), markdown),
         *_failures(subject, report, most),
-        with_rerun(subject.completed(VERDICT, conclusion, title, _reasons(verdict))),
+        with_rerun(subject.completed(VERDICT, conclusion, title, _reasons(report))),
     )
 
 
@@ -108,8 +108,11 @@ def _title(verdict: Verdict) -> str:
     return clean(words)[:_TITLE]
 
 
-def _reasons(verdict: Verdict) -> str:
-    return "\n".join(f"- {escape(each.text)}" for each in verdict.reasons) or "Nothing speaks against it."
+def _reasons(report: Report) -> str:
+    lines = [f"- {escape(each.text)}" for each in report.verdict.reasons] or ["Nothing speaks against it."]
+    if report.notes:
+        lines += ["", "Notes:", "", *(f"- {escape(each)}" for each in report.notes)]
+    return cut("\n".join(lines))
 
 
 def _summary_title(report: Report) -> str:

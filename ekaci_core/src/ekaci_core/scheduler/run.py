@@ -120,6 +120,10 @@ class BuildRun:
         finally:
             self._watches.close(watch)
 
+    async def broken(self) -> None:
+        """Return when the machine is at fault, and nothing new is started any more."""
+        await self._until(lambda: bool(self.infrastructure))
+
     async def withdraw(self, share: Share) -> None:
         """Give up what this share alone wanted; what others want goes on.
 
