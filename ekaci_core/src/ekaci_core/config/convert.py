@@ -23,7 +23,7 @@ class WrongValue(Exception):
     """A value that a hook refuses; the text reads well behind ``address: ``."""
 
 
-class _WrongMembers(Exception):
+class WrongMembers(Exception):
     """Faults inside a list or mapping, each with its index or key."""
 
     def __init__(self, faults: Sequence[tuple[str | int, Exception]]) -> None:
@@ -47,6 +47,21 @@ def strict_converter() -> Converter:
     return converter
 
 
+@attrs.frozen
+class Located:
+    """A fault and its place.
+
+    Attributes:
+        at: the address to name.
+        what: what is wrong there.
+        spot: the address of the very key that is wrong, which ``at`` need not hold.
+    """
+
+    at: str
+    what: str
+    spot: str
+
+
 def explain(error: Exception, *, at: str = "") -> tuple[str, ...]:
     """Name every fault that structuring found, as ``address: what is wrong``.
 
@@ -54,7 +69,21 @@ def explain(error: Exception, *, at: str = "") -> tuple[str, ...]:
         error: what the converter raised. Anything that is no fault of the data is raised again.
         at: the address of what was structured.
     """
-    return tuple(f"{where}: {what}" if where else what for where, what in _faults(error, at))
+    return tuple(f"{fault.at}: {fault.what}" if fault.at else fault.what for fault in _faults(error, at))
+
+
+def locate(error: Exception, *, at: str = "") -> tuple[Located, ...]:
+    """Name every fault as `explain` does, with its place apart."""
+    return tuple(_faults(error, at))
+
+
+def named(error: Exception) -> Exception:
+    """Return an error that `locate` can name: what a validator of the class itself refuses becomes a `WrongValue`."""
+    try:
+        locate(error)
+    except ValueError as refused:
+        return WrongValue(str(refused))
+    return error
 
 
 def address(parent: str, key: str | int) -> str:
@@ -146,10 +175,10 @@ def _list(value: object, kind: Any, converter: Converter) -> tuple[Any, ...]:
     for index, item in enumerate(value):
         try:
             members.append(converter.structure(item, member))
-        except (WrongValue, _WrongMembers, ClassValidationError) as error:
+        except (WrongValue, WrongMembers, ClassValidationError) as error:
             faults.append((index, error))
     if faults:
-        raise _WrongMembers(faults)
+        raise WrongMembers(faults)
     return tuple(members)
 
 
@@ -162,24 +191,25 @@ def _mapping(value: object, kind: Any, converter: Converter) -> dict[Any, Any]:
         for structured, this in ((key, key_kind), (item, member)):
             try:
                 members[key] = converter.structure(structured, this)
-            except (WrongValue, _WrongMembers, ClassValidationError) as error:
+            except (WrongValue, WrongMembers, ClassValidationError) as error:
                 faults.append((key, error))
     if faults:
-        raise _WrongMembers(faults)
+        raise WrongMembers(faults)
     return members
 
 
-def _faults(error: Exception, at: str) -> Iterator[tuple[str, str]]:
+def _faults(error: Exception, at: str) -> Iterator[Located]:
     match error:
         case WrongValue():
-            yield at, str(error)
-        case _WrongMembers():
+            yield Located(at, str(error), at)
+        case WrongMembers():
             for key, fault in error.faults:
                 yield from _faults(fault, address(at, key))
         case ForbiddenExtraKeysError():
             known = [field.alias for field in attrs.fields(error.cl)]
             for key in sorted(error.extra_fields):
-                yield at, f'unknown key "{shown_key(key)}"{did_you_mean(key, known)}'
+                what = f'unknown key "{shown_key(key)}"{did_you_mean(key, known)}'
+                yield Located(at, what, address(at, key))
         case ClassValidationError():
             for fault in error.exceptions:
                 yield from _faults_of_class(fault, at)
@@ -187,11 +217,11 @@ def _faults(error: Exception, at: str) -> Iterator[tuple[str, str]]:
             raise error
 
 
-def _faults_of_class(fault: Exception, at: str) -> Iterator[tuple[str, str]]:
+def _faults_of_class(fault: Exception, at: str) -> Iterator[Located]:
     notes = [note for note in getattr(fault, "__notes__", ()) if isinstance(note, AttributeValidationNote)]
     if not notes:
         yield from _faults(fault, at)
     elif isinstance(fault, KeyError):
-        yield at, f'the key "{notes[0].name}" is missing'
+        yield Located(at, f'the key "{notes[0].name}" is missing', at)
     else:
         yield from _faults(fault, address(at, notes[0].name))
