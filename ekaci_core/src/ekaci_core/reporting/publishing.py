@@ -94,7 +94,7 @@ class Publisher:
         async with anyio.create_task_group() as tasks:
             for key, posts in by_key.items():
                 tasks.start_soon(self._send_all, key, posts, waits, name=f"publish for {key}")
-        later = await self._store.next_post_at()
+        later = await self._store.next_post_at(now=now)
         if later is not None:
             waits.append(max(0.0, later - self._clock.now()))
         return min(waits) if waits else None
@@ -102,7 +102,7 @@ class Publisher:
     async def _account(self, post: Post) -> tuple[Forge, WriteBudget] | None:
         forge = self._forge_of(post.check.repository)
         if forge is None:
-            await self._store.post_failed(post.id, fault=_UNSERVED, not_before=None, forget=False)
+            await self._store.post_failed(post.id, fault=_UNSERVED, not_before=None, forget=False, version=post.version)
             return None
         try:
             return forge, forge.write_budget(post.check.repository)
@@ -141,4 +141,6 @@ class Publisher:
             if outcome.limited:
                 buckets.shut(outcome.retry_after_seconds, self._clock.monotonic())
             again = self._clock.now() + outcome.retry_after_seconds
-        await self._store.post_failed(post.id, fault=outcome.reason, not_before=again, forget=outcome.forget)
+        await self._store.post_failed(
+            post.id, fault=outcome.reason, not_before=again, forget=outcome.forget, version=post.version
+        )

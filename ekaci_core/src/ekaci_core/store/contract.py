@@ -184,7 +184,7 @@ class Attempt:
     kind: TransientKind | None = None
 
 
-class Store(Cancellations, Deliveries, Reviews, ForgeFacts, Outbox, Protocol):
+class Store(Cancellations, Deliveries, ForgeFacts, Outbox, Reviews, Protocol):
     """Reads see all that was written before them; each writing method is one transaction.
 
     A write that was begun is finished even if the caller is cancelled meanwhile. Builds, claims and attempts are of
