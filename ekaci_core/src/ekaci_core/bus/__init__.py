@@ -1,6 +1,6 @@
-"""Live events and wake-ups between services. Facts are in the store."""
+"""Wake-ups and live events: never the only place of a fact."""
 
 from ekaci_core.bus.broadcast import Broadcast
-from ekaci_core.bus.wake import Wake
+from ekaci_core.bus.wakeup import Wakeup
 
-__all__ = ["Broadcast", "Wake"]
+__all__ = ["Broadcast", "Wakeup"]

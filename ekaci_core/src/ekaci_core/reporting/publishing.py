@@ -18,7 +18,7 @@ from ekaci_core.api import (
     RepositoryId,
     WriteBudget,
 )
-from ekaci_core.bus import Wake
+from ekaci_core.bus import Wakeup
 from ekaci_core.reporting.write_budget import Buckets
 from ekaci_core.store.outbox import Outbox, Post
 
@@ -29,6 +29,9 @@ PROGRESS_WRITES: Final = 10
 """Writes of one check before it ends. What is wanted after that waits for its end."""
 FIRST_PAUSE_SECONDS: Final = 15.0
 """Between the first two writes of a check that has not ended; each further pause is twice as long."""
+
+LOOK_SECONDS: Final = 60.0
+"""How often the store is looked at without anybody having said that there is something."""
 
 _AT_ONCE: Final = 200
 _LONGEST_PAUSE_SECONDS: Final = 900.0
@@ -54,7 +57,7 @@ class Publisher:
     _forge_of: ForgeOf
     _clock: Clock
     _log: Logger
-    _wake: Wake
+    _wanted: Wakeup
     _buckets: dict[str, Buckets] = attrs.field(factory=dict, init=False)
 
     async def run(self) -> None:
@@ -64,10 +67,8 @@ class Publisher:
             InfrastructureFault: the store failed.
         """
         while True:
-            seen = self._wake.seen()
             pause = await self.send_due()
-            with anyio.move_on_after(pause):
-                await self._wake.after(seen)
+            await self._wanted.wait(LOOK_SECONDS if pause is None else min(pause, LOOK_SECONDS))
 
     async def flush(self, seconds: float) -> None:
         """Send what may be sent now, for so long at most: before the server ends."""

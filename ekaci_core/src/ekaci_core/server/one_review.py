@@ -173,7 +173,7 @@ class OneReview:
         if self._record.wish.occasion is Occasion.BRANCH:
             return  # it is for others to compare with
         self._writes += await self._parts.store.want_checks(wanted, now=self._parts.clock.now())
-        self._parts.posted.up()
+        self._parts.posted.wake()
 
     def _subject(self) -> checks.Subject:
         return self._parts.subject(self._record)

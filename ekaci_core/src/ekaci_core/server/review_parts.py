@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 
 from ekaci_core.api import Clock, Evaluator, Logger, PluginContext
-from ekaci_core.bus import Wake
+from ekaci_core.bus import Wakeup
 from ekaci_core.git.mirror import Mirrors
 from ekaci_core.nix.versions import Nix
 from ekaci_core.reporting.check_results import MAX_FAILED_CHECKS
@@ -60,7 +60,7 @@ class ReviewParts:
     limits: ReviewLimits
     clock: Clock
     log: Logger
-    posted: Wake
+    posted: Wakeup
 
     def subject(self, record: ReviewRecord) -> Subject:
         """Say what the checks of a review are of."""

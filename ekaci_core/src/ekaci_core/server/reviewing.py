@@ -10,7 +10,7 @@ import anyio.abc
 import attrs
 
 from ekaci_core.api import EkaciError
-from ekaci_core.bus import Wake
+from ekaci_core.bus import Wakeup
 from ekaci_core.model.review import Occasion, ReviewState
 from ekaci_core.registry.guard import leaves
 from ekaci_core.reporting import checks
@@ -43,7 +43,7 @@ class Reviewing:
     """The loop over the reviews that are live. Their states are in the store; here is only what runs just now."""
 
     _parts: ReviewParts
-    _asked: Wake
+    _asked: Wakeup
     _evaluations_at_once: int = 1
     _running: dict[ReviewId, _Task] = attrs.field(factory=dict, init=False)
     _faults: dict[ReviewId, int] = attrs.field(factory=dict, init=False)
@@ -70,14 +70,12 @@ class Reviewing:
         self._closed_until = self._parts.clock.now() - _REMEMBERED_SECONDS
         async with anyio.create_task_group() as tasks:
             while True:
-                seen = self._asked.seen()
                 live = {record.id: record for record in await self._parts.store.live_reviews()}
                 self._stop(live.keys())
                 await self._close_given_up()
                 for record in live.values():
                     self._start(tasks, record)
-                with anyio.move_on_after(self._pause()):
-                    await self._asked.after(seen)
+                await self._asked.wait(self._pause())
 
     def _stop(self, live: Collection[ReviewId]) -> None:
         for number, task in self._running.items():
@@ -110,7 +108,7 @@ class Reviewing:
                     await self._make(record)
         finally:
             del self._running[record.id]
-            self._asked.up()  # it may be live in another state now
+            self._asked.wake()  # it may be live in another state now
 
     async def _make(self, record: ReviewRecord) -> None:
         try:
@@ -140,7 +138,7 @@ class Reviewing:
         if record.wish.occasion is not Occasion.BRANCH:
             wanted = checks.at_fault(self._parts.subject(record), sentences, again=True)
             await self._parts.store.want_checks(wanted, now=now)
-            self._parts.posted.up()
+            self._parts.posted.wake()
 
     async def _announce(self, record: ReviewRecord) -> None:
         """Say that somebody must approve it, where the repository has asked for reviews at all."""
@@ -157,7 +155,7 @@ class Reviewing:
             return
         subject = self._parts.subject(record)
         await store.want_checks(checks.waiting_for_approval(subject, wish.author), now=self._parts.clock.now())
-        self._parts.posted.up()
+        self._parts.posted.wake()
 
     async def _close_given_up(self) -> None:
         """Close the checks of reviews that nobody waits for any more, those of before a restart included."""
@@ -172,7 +170,7 @@ class Reviewing:
             ended = checks.ended(subject, [post.check for post in posts], _WHY[record.state])
             if ended:
                 await store.want_checks(ended, now=now)
-                self._parts.posted.up()
+                self._parts.posted.wake()
         self._closed_until = now - LOOK_SECONDS  # times of the same second are looked at again: it changes nothing
 
     async def _change(self, record: ReviewRecord, state: ReviewState, detail: str) -> None:
