@@ -44,7 +44,7 @@ def load(text: str) -> ServerConfig:
 @pytest.mark.parametrize("path", SERVER, ids=lambda path: path.stem)
 def test_the_server_takes_every_example(path: Path) -> None:
     for text in texts(path):
-        assert load(text)
+        load(text)
 
 
 @pytest.mark.parametrize("path", SERVER, ids=lambda path: path.stem)

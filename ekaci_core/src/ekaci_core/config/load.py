@@ -200,7 +200,7 @@ class _Loading:
         what = found.what
         key = found.spot.removeprefix(f"{found.at}.")
         if what.startswith("unknown key") and found.at and key in table_keys()[""]:
-            what = f'unknown key "{key}"; it belongs to the top: write it above the first table'
+            what = f'unknown key "{key}"; it belongs to the top: write it above all tables'
         return Problem(found.at, what, self._places.nearest(found.spot))
 
 
