@@ -10,6 +10,7 @@ import ekaci_core
 from ekaci_core.cli.build import build
 from ekaci_core.cli.builders import builders
 from ekaci_core.cli.cancel import cancel
+from ekaci_core.cli.config import config
 from ekaci_core.cli.drv import drv
 from ekaci_core.cli.failure import only_fault, tell, tell_defect
 from ekaci_core.cli.logs import logs
@@ -37,6 +38,7 @@ ekaci.add_command(builders)
 ekaci.add_command(drv)
 ekaci.add_command(logs)
 ekaci.add_command(plugins)
+ekaci.add_command(config)
 
 
 def status() -> int:

@@ -14,7 +14,7 @@ from cattrs import Converter
 from ekaci_core.api.credentials import CredentialUse
 from ekaci_core.config.convert import WrongMembers, WrongValue, expected, named
 from ekaci_core.config.hiding import hide_secrets
-from ekaci_core.config.rules import Rule, Text, VariableName, WebAddress, one_of
+from ekaci_core.config.rules import Rule, Text, VariableName, one_of
 from ekaci_core.config.suggest import did_you_mean
 
 REFERENCE: Final = "github-app-key"
@@ -64,7 +64,7 @@ class CachixTokenSettings:
 class VaultSettings:
     """Of ``vault``."""
 
-    address: WebAddress
+    address: Text
     secret_path: Text
     token_env: VariableName = "VAULT_TOKEN"  # noqa: S105 - a name
     namespace: Text | None = None
@@ -175,8 +175,8 @@ def _written(value: object, sources: Mapping[str, type[Any]]) -> tuple[str, Any]
     if not isinstance(value, Mapping):
         expected(f"a source, such as {{ env = {{ ... }} }}; there are: {_listed(sources)}", value)
     if len(value) != 1:
-        found = f"got {len(value)}" if value else "there is none"
-        raise WrongValue(f"expected one source, such as {{ env = {{ ... }} }}, {found}; there are: {_listed(sources)}")
+        found = f"got {len(value)}" if value else f"there is none; there are: {_listed(sources)}"
+        raise WrongValue(f"expected one source, such as {{ env = {{ ... }} }}, {found}")
     return next(iter(value.items()))
 
 

@@ -11,8 +11,8 @@ from cattrs import Converter
 
 from ekaci_core.api.credentials import CredentialUse
 from ekaci_core.api.forge import ForgeConfig
-from ekaci_core.config.convert import Located, WrongMembers, WrongValue, address, locate, named
-from ekaci_core.config.hiding import hide_secrets
+from ekaci_core.config.convert import Located, WrongMembers, WrongValue, address, locate, named, shown_key
+from ekaci_core.config.hiding import hide_secrets, without_user_info
 from ekaci_core.config.rules import Text, one_of
 from ekaci_core.model.policy import Permissions
 from ekaci_core.model.secret import Secret
@@ -80,7 +80,7 @@ class CacheEntry:
     at: str
     id: str
     cache_type: str
-    destination: str
+    destination: str = attrs.field(repr=without_user_info)
     credentials: CredentialUse
     permissions: Permissions
     settings: Mapping[str, Any]
@@ -115,15 +115,14 @@ class Entries:
         known = {field.name for field in attrs.fields(CacheKeys)}
         entries = []
         for at, table in self._tables("caches", raw):
+            kind = table.get("cache_type")
+            if isinstance(kind, str) and kind not in types:
+                what = f'expected {one_of(*sorted(types)).words}, got "{shown_key(kind)}"'
+                self._fault(address(at, "cache_type"), what)
             keys = self._structured({key: table[key] for key in table if key in known}, CacheKeys, at)
-            if keys is None:
-                continue
-            if keys.cache_type not in types:
-                rule = one_of(*sorted(types))
-                self._fault(address(at, "cache_type"), f'expected {rule.words}, got "{keys.cache_type}"')
-            rest = hide_secrets({key: table[key] for key in table if key not in known})
-            entries.append(CacheEntry(at, **{name: getattr(keys, name) for name in known}, settings=rest))
-        self._only_once((entry.at, entry.id) for entry in entries)
+            if keys is not None:
+                rest = hide_secrets({key: table[key] for key in table if key not in known})
+                entries.append(CacheEntry(at, **{name: getattr(keys, name) for name in known}, settings=rest))
         return tuple(entries)
 
     def forges(self, name: str, raw: object, kind: type[Any] | None) -> tuple[ForgeEntry, ...]:
@@ -138,7 +137,6 @@ class Entries:
             config = self._structured(keys, kind or ForgeConfig, at)
             if config is not None:
                 entries.append(ForgeEntry(at, name, config, hide_secrets(table)))
-        self._only_once((entry.at, entry.config.id) for entry in entries)
         return tuple(entries)
 
     def _tables(self, name: str, raw: object) -> Sequence[tuple[str, Mapping[str, Any]]]:
@@ -149,7 +147,9 @@ class Entries:
         for at, table in tables:
             if not isinstance(table, Mapping):
                 self._fault(at, f"expected a table, written [[{name}]]")
-        return [(at, table) for at, table in tables if isinstance(table, Mapping)]
+        found = [(at, table) for at, table in tables if isinstance(table, Mapping)]
+        self._only_once((at, table.get("id")) for at, table in found)
+        return found
 
     def _structured(self, value: Any, kind: type[Kind], at: str) -> Kind | None:
         try:
@@ -158,11 +158,13 @@ class Entries:
             self.faults += locate(named(error), at=at)
             return None
 
-    def _only_once(self, ids: Iterable[tuple[str, str]]) -> None:
+    def _only_once(self, ids: Iterable[tuple[str, object]]) -> None:
         seen: dict[str, str] = {}
         for at, name in ids:
-            if name and name in seen:
-                self._fault(address(at, "id"), f'{seen[name]} has the id "{name}" already')
+            if not isinstance(name, str):
+                continue
+            if name in seen:
+                self._fault(address(at, "id"), f'{seen[name]} has the id "{shown_key(name)}" already')
             seen.setdefault(name, at)
 
     def _fault(self, at: str, what: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ekaci_core.api.credentials import CredentialUse
 from ekaci_core.config.convert import address
 from ekaci_core.config.problems import Problem
+from ekaci_core.config.rules import is_web_address
 from ekaci_core.config.server import ServerConfig
 
 
@@ -42,6 +43,8 @@ def _of_source(use: CredentialUse, environment: Mapping[str, str]) -> Iterator[t
         case "cachix-token":
             yield from _variable("env_var", settings["env_var"], environment)
         case "vault":
+            if not is_web_address(settings["address"]):
+                yield "address", 'it is no address such as "https://vault.example.com:8200"'
             yield from _variable("token_env", settings.get("token_env", "VAULT_TOKEN"), environment)
         case "file":
             yield from _file("path", Path(settings["path"]))

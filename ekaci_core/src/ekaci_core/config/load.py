@@ -21,8 +21,7 @@ from ekaci_core.config.hiding import register_secrets
 from ekaci_core.config.implicit import add_implicit
 from ekaci_core.config.machine_file import MachineFile, read_machine_file
 from ekaci_core.config.permissions import odd_permissions, register_permissions
-from ekaci_core.config.positions import key_lines
-from ekaci_core.config.problems import ConfigurationProblems, Places, Problem
+from ekaci_core.config.problems import ConfigurationProblems, Problem
 from ekaci_core.config.references import References
 from ekaci_core.config.rules import register_rules
 from ekaci_core.config.schema import table_keys
@@ -100,7 +99,7 @@ class _Loading:
         self._environment = environment
         self._shapes = shapes
         self._converter = server_converter(shapes)
-        self._places = Places(file.origin, key_lines(file.text), file.placed.moved)
+        self._places = file.places
         self._faults: list[Problem] = []
         self._warnings: list[Problem] = []
 
@@ -118,8 +117,8 @@ class _Loading:
         self._notice(contents)
         result = self._complete(shape or ServerShape(), caches, forges)
         if self._faults:
-            raise ConfigurationProblems(self._file.origin, self._faults, do=DO)
-        return attrs.evolve(result, warnings=tuple(self._warnings))
+            raise ConfigurationProblems(self._file.origin, sorted(self._faults, key=self._places.line), do=DO)
+        return attrs.evolve(result, warnings=tuple(sorted(self._warnings, key=self._places.line)))
 
     def _contents(self, flags: Sequence[Given]) -> dict[str, Any]:
         values, faults = given_by_variables(self._environment)
@@ -201,7 +200,7 @@ class _Loading:
         what = found.what
         key = found.spot.removeprefix(f"{found.at}.")
         if what.startswith("unknown key") and found.at and key in table_keys()[""]:
-            what = f'unknown key "{key}"; it belongs to the top: write it above the first table'
+            what = f'unknown key "{key}"; it belongs to the top: write it above all tables'
         return Problem(found.at, what, self._places.nearest(found.spot))
 
 

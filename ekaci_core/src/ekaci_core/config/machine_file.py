@@ -11,6 +11,8 @@ import tomli
 
 from ekaci_core.config.faults import ConfigurationFault
 from ekaci_core.config.misplaced import Placed, put_in_place
+from ekaci_core.config.positions import key_lines
+from ekaci_core.config.problems import Places
 from ekaci_core.model.errors import UsageFault
 
 VARIABLE: Final = "EKA_CI_CONFIG_FILE"
@@ -31,6 +33,11 @@ class MachineFile:
     contents: Mapping[str, Any] = attrs.field(factory=dict, repr=False)  # there may be secrets in it
     text: str = attrs.field(default="", repr=False)
     placed: Placed = attrs.field(factory=lambda: Placed({}), repr=False)
+
+    @property
+    def places(self) -> Places:
+        """Where its values stand."""
+        return Places(self.origin, key_lines(self.text), self.placed.moved)
 
     @property
     def is_there(self) -> bool:

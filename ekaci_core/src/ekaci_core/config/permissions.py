@@ -43,7 +43,7 @@ def odd_permissions(table: Mapping[str, object]) -> str | None:
     shown = " and ".join(lists)
     match written.get("allow_all"):
         case None if lists:
-            return f"allow_all is taken as false, because there is {shown}; write it"
+            return f"allow_all is taken as false, as there is {shown}; write it"
         case True if lists:
             return f"beside allow_all = true, {shown} {'means' if len(lists) == 1 else 'mean'} nothing"
         case False if not lists:

@@ -94,6 +94,11 @@ class Places:
             where = parent(where)
         return ""
 
+    def line(self, problem: Problem) -> int:
+        """Say on which line of the file a problem is; 0 where it is not in the file."""
+        prefix = f"{self.file}:"
+        return int(problem.place.removeprefix(prefix)) if problem.place.startswith(prefix) else 0
+
 
 def parent(at: str) -> str:
     """Return the address of what holds the value: ``caches[0]`` for ``caches[0].id``."""

@@ -13,8 +13,9 @@ import attrs
 from cattrs import Converter
 
 from ekaci_core.config.convert import WrongValue, expected
+from ekaci_core.config.hiding import without_user_info
 
-_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE: Final = re.compile(r"[^=\0]+")
 
 
 @attrs.frozen
@@ -95,6 +96,7 @@ def _is_ip_address(text: str) -> bool:
 
 Text = Annotated[str, Rule("text of printable characters", lambda text: bool(text) and text.isprintable())]
 VariableName = Annotated[str, Rule("the name of an environment variable", lambda text: bool(_VARIABLE.fullmatch(text)))]
+"""Whatever a process can have in its environment, not only what a shell can set."""
 IpAddress = Annotated[str, Rule('an IP address such as "127.0.0.1"', _is_ip_address, names_type=True)]
 WebOrigin = Annotated[str, Rule('a web origin such as "https://ci.example.org", without a path', is_web_origin)]
 WebAddress = Annotated[str, Rule('an address such as "https://ci.example.org/path"', is_web_address)]
@@ -121,5 +123,5 @@ def _checked(value: object, kind: Any, converter: Converter) -> Any:
         raise
     for rule in rules:
         if not rule.holds(structured):
-            expected(rule.words, value)
+            expected(rule.words, without_user_info(value) if isinstance(value, str) else value)
     return structured

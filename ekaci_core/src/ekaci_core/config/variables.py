@@ -87,8 +87,8 @@ def _database(text: str) -> str:
         raise WrongValue(
             'the database is one of SQLite: expected an address such as "sqlite:///var/lib/ekaci/sqlite.db"'
         )
-    path = path.removeprefix("//") if path.startswith("///") else path
-    if not path.startswith("/") or path.startswith("///"):
+    empty_host = path.startswith("///")
+    if not path.startswith("/") or (path.startswith("//") and not empty_host):
         raise WrongValue('expected an absolute path, such as "sqlite:///var/lib/ekaci/sqlite.db"')
     return "/" + unquote(path).lstrip("/")
 
