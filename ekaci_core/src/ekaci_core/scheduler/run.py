@@ -120,6 +120,11 @@ class BuildRun:
         finally:
             self._watches.close(watch)
 
+    async def drain(self) -> None:
+        """Begin nothing any more; return when what is being built has ended."""
+        self._turns.held = True
+        await self._until(lambda: self._turns.idle)
+
     async def broken(self) -> None:
         """Return when the machine is at fault, and nothing new is started any more."""
         await self._until(lambda: bool(self.infrastructure))

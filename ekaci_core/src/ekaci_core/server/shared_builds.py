@@ -76,6 +76,12 @@ class SharedBuilds:
                 with anyio.move_on_after(_FAREWELL_SECONDS, shield=True):
                     await run.withdraw(share)
 
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing any more, and let what is being built end, for so long at most."""
+        if self._run is not None:
+            with anyio.move_on_after(seconds):
+                await self._run.drain()
+
     async def _open(self) -> BuildRun:
         while self._run is None:
             await self._opened.wait()
