@@ -38,8 +38,10 @@ class Reviews(Protocol):
     async def ask_review(self, wish: ReviewWish, state: ReviewState, *, now: float) -> ReviewId:
         """Ask for a review; ``state`` is `WAITING` or `QUEUED`.
 
-        One of the same repository, occasion, number, base and head that is there already is returned as it is. Other
-        live ones of the same pull request become `SUPERSEDED`, in the same transaction.
+        One of the same repository, occasion, number, base and head that is there already is returned as it is, unless
+        it is `SUPERSEDED` or `CLOSED`: then it is asked for anew, as its next round (a branch pushed back, a pull
+        request reopened). Other live ones of the same pull request, or of the same branch, become `SUPERSEDED`, in the
+        same transaction.
         """
         ...
 
