@@ -89,7 +89,7 @@ def asked(commands: tuple[Command, ...]) -> AskReview:
 
 @pytest.mark.parametrize("action", [PullRequestAction[name] for name in ASKING])
 @pytest.mark.parametrize("draft", [True, False])
-def test_a_pull_request_with_something_new_is_noted_and_reviewed(action: PullRequestAction, draft: bool) -> None:
+def test_a_pull_request_with_something_new_is_noted_and_reviewed(action: PullRequestAction, *, draft: bool) -> None:
     pull = attrs.evolve(PULL, draft=draft)
     again = action is PullRequestAction.RETARGETED
     assert decide(changed(action, pull), FACTS, OPEN_TO_ALL) == (
@@ -112,7 +112,7 @@ def test_what_becomes_a_draft_is_given_up_and_asked_for_again_when_it_is_ready()
 
 @pytest.mark.parametrize(("state", "how"), [(PullRequestState.CLOSED, "closed"), (PullRequestState.MERGED, "merged")])
 @pytest.mark.parametrize("served", [True, False])
-def test_a_closed_pull_request_is_noted_and_given_up(state: PullRequestState, how: str, served: bool) -> None:
+def test_a_closed_pull_request_is_noted_and_given_up(state: PullRequestState, how: str, *, served: bool) -> None:
     pull = attrs.evolve(PULL, state=state)
     facts = attrs.evolve(FACTS, served=served)
     expected = (NotePullRequest(pull), CloseReviews(REPOSITORY, f"the pull request was {how}", number=7))
@@ -146,7 +146,7 @@ def test_what_is_not_configured_is_left_alone() -> None:
     ],
 )
 def test_authors_who_may_not_write_wait_where_approval_is_required(
-    standing: Standing, trusted: bool, state: ReviewState
+    standing: Standing, *, trusted: bool, state: ReviewState
 ) -> None:
     facts = attrs.evolve(FACTS, standing=standing)
     ask = asked(decide(changed(PullRequestAction.OPENED), facts, GUARDED))
@@ -208,7 +208,7 @@ PUSH = BranchPushed(REPOSITORY, MAIN, BASE, HEAD, is_default=True, actor=BOB)
 
 
 @pytest.mark.parametrize(("name", "default"), [("main", True), ("release-25.05", False), ("release/2", False)])
-def test_pushes_that_others_compare_with_are_reviewed(name: str, default: bool) -> None:
+def test_pushes_that_others_compare_with_are_reviewed(name: str, *, default: bool) -> None:
     event = attrs.evolve(PUSH, branch=Branch.parse(name), is_default=default)
     ask = asked(decide(event, Facts(), GUARDED))
     assert ask.state is ReviewState.QUEUED
@@ -325,7 +325,9 @@ def test_other_comments_are_passed_over_in_silence(event: CommentCreated, facts:
     ("author", "permission", "may"),
     [(BOB, Permission.WRITE, True), (ANN, Permission.READ, True), (BOB, Permission.READ, False)],
 )
-def test_who_may_write_and_the_author_can_have_it_made_again(author: Person, permission: Permission, may: bool) -> None:
+def test_who_may_write_and_the_author_can_have_it_made_again(
+    author: Person, permission: Permission, *, may: bool
+) -> None:
     event = attrs.evolve(COMMENT, body="/ekaci retry", author=author)
     first, second = decide(event, attrs.evolve(MAY, actor=permission), GUARDED)
     if may:

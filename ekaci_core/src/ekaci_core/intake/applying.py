@@ -20,8 +20,8 @@ from ekaci_core.intake.command import (
     RunAgain,
 )
 from ekaci_core.intake.needs import IntakeStore
-from ekaci_core.model.review import ReviewState
-from ekaci_core.store.review import ReviewRecord
+from ekaci_core.model.review import Occasion, ReviewState, ReviewWish
+from ekaci_core.store.review import ReviewId, ReviewRecord
 
 LIVE: Final = frozenset(state for state in ReviewState if state.is_live)
 
@@ -105,10 +105,27 @@ class Commands:
             await self._store.approve_review(review, now=now)
         if command.again:
             await self._store.ask_review_again(review, now=now)
+        if wish.occasion is Occasion.BRANCH:
+            await self._overtake(review, wish)
         self._reviews_changed()
         record = await self._store.review(review)
         state = record.state.value if record else "gone"
         return f"review {review} of {wish.head_sha[:_SHOWN]} is {state}"
+
+    async def _overtake(self, review: ReviewId, wish: ReviewWish) -> None:
+        """Give up earlier pushes of a branch that are not begun.
+
+        What is begun goes on: where pushes come faster than reviews end, none would ever end.
+        """
+        branch = CloseReviews(wish.repository, "", occasion=Occasion.BRANCH, base=wish.base)
+        for record in await self._live(branch):
+            if record.id < review:
+                await self._store.change_review(
+                    record.id,
+                    ReviewState.SUPERSEDED,
+                    expected=(ReviewState.WAITING, ReviewState.QUEUED),
+                    now=self._clock.now(),
+                )
 
     async def _close(self, command: CloseReviews) -> str:
         closed = 0

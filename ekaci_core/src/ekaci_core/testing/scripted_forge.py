@@ -80,11 +80,11 @@ class ScriptedForge:
     def __init__(
         self,
         secret: str | None = "secret",  # noqa: S107 - it protects nothing
-        serving: Permissions = Permissions(),
+        serving: Permissions | None = None,
         capabilities: Collection[ForgeCapability] = (),
     ) -> None:
         self._secret = secret
-        self._serving = serving
+        self._serving = serving or Permissions()
         self._capabilities = frozenset(capabilities)
         self.permissions: dict[str, Permission] = {}
         self.pull_requests: dict[int, PullRequest] = {}
