@@ -51,12 +51,12 @@ def _add(connection: sqlite3.Connection, new: NewDelivery) -> bool:
     return bool(rows)
 
 
-def pending(connection: sqlite3.Connection, limit: int) -> list[Delivery]:
-    """Read those not handled yet, in order."""
+def pending(connection: sqlite3.Connection, limit: int, after: int) -> list[Delivery]:
+    """Read those not handled yet behind a number, in order."""
     rows = connection.execute(
         f"SELECT {_COLUMNS}, p.body FROM delivery AS d CROSS JOIN delivery_payload AS p ON p.delivery = d.id"  # noqa: S608
-        " WHERE d.state = 'pending' ORDER BY d.id LIMIT ?",
-        (limit,),
+        " WHERE d.state = 'pending' AND d.id > ? ORDER BY d.id LIMIT ?",
+        (after, limit),
     )
     return [_delivery(row, body) for *row, body in rows]
 

@@ -53,8 +53,8 @@ class Deliveries(Protocol):
         """
         ...
 
-    async def pending_deliveries(self, *, limit: int) -> Sequence[Delivery]:
-        """Return those not handled yet, in the order of their arrival."""
+    async def pending_deliveries(self, *, limit: int, after: int = 0) -> Sequence[Delivery]:
+        """Return those not handled yet, in the order of their arrival: of their numbers, the greater than ``after``."""
         ...
 
     async def end_delivery(self, delivery: DeliveryId, state: DeliveryState, *, outcome: str, now: float) -> None:

@@ -27,9 +27,9 @@ class SqliteDeliveries:
         """See `Deliveries`."""
         return await self._arriving.put(NewDelivery(forge, instance, name, kind, payload, now))
 
-    async def pending_deliveries(self, *, limit: int) -> Sequence[Delivery]:
+    async def pending_deliveries(self, *, limit: int, after: int = 0) -> Sequence[Delivery]:
         """See `Deliveries`."""
-        return await self._database.read(lambda tx: deliveries.pending(tx, limit))
+        return await self._database.read(lambda tx: deliveries.pending(tx, limit, after))
 
     async def end_delivery(self, delivery: DeliveryId, state: DeliveryState, *, outcome: str, now: float) -> None:
         """See `Deliveries`."""

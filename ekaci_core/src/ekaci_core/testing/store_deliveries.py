@@ -62,6 +62,8 @@ class DeliveryConformance:
     async def test_pending_ones_come_in_order_until_they_are_handled(self, store: Store) -> None:
         first, second, third = await _added(store, "1", "2", "3")
         assert [each.id for each in await store.pending_deliveries(limit=2)] == [first, second]
+        assert [each.id for each in await store.pending_deliveries(limit=2, after=first)] == [second, third]
+        assert await store.pending_deliveries(limit=2, after=third) == []
         await _ended(store, second)
         await _ended(store, third, DeliveryState.IGNORED)
         assert [each.id for each in await store.pending_deliveries(limit=2)] == [first]

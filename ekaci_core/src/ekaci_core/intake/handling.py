@@ -1,0 +1,145 @@
+"""One attempt to handle one delivery, which ends in the store whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import anyio
+import anyio.to_thread
+import attrs
+
+from ekaci_core.api import Clock, EkaciError, ForgeEvent, Ignored, InfrastructureFault, Logger, Received
+from ekaci_core.intake.applying import Commands
+from ekaci_core.intake.command import Ignore
+from ekaci_core.intake.deciding import decide
+from ekaci_core.intake.gathering import Gathering
+from ekaci_core.intake.needs import IntakeStore
+from ekaci_core.intake.pauses import MOST_FAULTS, MOST_SURPRISES, pause_after
+from ekaci_core.intake.policy import IntakePolicy
+from ekaci_core.intake.subject import repository_of
+from ekaci_core.process.plain import plain
+from ekaci_core.registry.open_forge import OpenForge
+from ekaci_core.store.delivery import Delivery, DeliveryState
+
+LARGE_BYTES: Final = 1_000_000
+"""Larger payloads are parsed in a thread, so that nothing else waits for them."""
+_OUTCOME_CHARACTERS: Final = 500
+
+
+@attrs.frozen
+class Item:
+    """A delivery that is understood, without its payload. ``event`` is a sentence where it could not be understood."""
+
+    delivery: Delivery
+    event: ForgeEvent | Ignored | str
+
+
+class Handling:
+    """Understands deliveries and does what they ask."""
+
+    def __init__(
+        self,
+        store: IntakeStore,
+        forges: Sequence[OpenForge],
+        policy: IntakePolicy,
+        *,
+        commands: Commands,
+        clock: Clock,
+        log: Logger,
+    ) -> None:
+        self._store = store
+        self._forges = tuple(forges)
+        self._policy = policy
+        self._gathering = Gathering(store, policy)
+        self._commands = commands
+        self._clock = clock
+        self._log = log
+
+    async def understand(self, delivery: Delivery) -> Item:
+        """Parse a delivery; never fails."""
+        bare = attrs.evolve(delivery, payload=b"")
+        found = self._of_delivery(delivery)
+        if found is None:
+            return Item(bare, f"no forge {delivery.instance!r} of type {delivery.forge} is configured any more")
+        received = Received(delivery.name, delivery.kind, delivery.payload)
+        try:
+            if len(delivery.payload) > LARGE_BYTES:
+                return Item(bare, await anyio.to_thread.run_sync(found.forge.parse, received))
+            return Item(bare, found.forge.parse(received))
+        except EkaciError as fault:
+            return Item(bare, str(fault))
+
+    async def attempt(self, item: Item, attempts: int) -> float | None:
+        """Handle a delivery once, and store how that ended.
+
+        Args:
+            item: the delivery.
+            attempts: how many there were, this one included.
+
+        Returns:
+            Seconds until it is to be tried again, None where it is done with.
+        """
+        try:
+            await self._attempt(item)
+        except InfrastructureFault as fault:
+            return await self._failed(item, str(fault), pause_after(attempts, MOST_FAULTS))
+        except Exception as error:  # noqa: BLE001 - see below
+            # One delivery that we cannot handle must not keep all others, and every later start, from being handled.
+            reason = f"{type(error).__name__}: {error}"
+            return await self._failed(item, reason, pause_after(attempts, MOST_SURPRISES))
+        return None
+
+    async def _attempt(self, item: Item) -> None:
+        event = item.event
+        if isinstance(event, str):
+            await self._end(item, DeliveryState.FAILED, event)
+            return
+        if isinstance(event, Ignored):
+            await self._end(item, DeliveryState.IGNORED, event.reason)
+            return
+        at = self._serving(item.delivery, event)
+        facts = await self._gathering.facts(event, at)
+        commands = decide(event, facts, self._policy)
+        done = await self._commands.carry_out(commands, at.forge)
+        ignored = any(isinstance(command, Ignore) for command in commands)
+        await self._end(item, DeliveryState.IGNORED if ignored else DeliveryState.HANDLED, "; ".join(done))
+
+    def _of_delivery(self, delivery: Delivery) -> OpenForge | None:
+        return next(
+            (each for each in self._forges if (each.type, each.instance) == (delivery.forge, delivery.instance)), None
+        )
+
+    def _serving(self, delivery: Delivery, event: ForgeEvent) -> OpenForge:
+        """Return the instance that is configured for the repository.
+
+        Instances that share a secret all accept each other's deliveries, and the first of them took this one.
+        """
+        repository = repository_of(event)
+        alike = [each for each in self._forges if each.type == delivery.forge]
+        own = sorted(alike, key=lambda each: each.instance != delivery.instance)
+        serving = (each for each in own if repository is None or each.forge.serves(repository))
+        return next(serving, own[0])
+
+    async def _failed(self, item: Item, reason: str, pause: float | None) -> float | None:
+        state = DeliveryState.FAILED if pause is None else DeliveryState.PENDING
+        try:
+            await self._end(item, state, reason)
+        except InfrastructureFault as fault:
+            # It is still pending in the store, and the attempt counts only here.
+            self._log.warning("inbox_not_written", delivery=item.delivery.name, reason=str(fault))
+        return pause
+
+    async def _end(self, item: Item, state: DeliveryState, outcome: str) -> None:
+        outcome = plain(" ".join(outcome.split()), _OUTCOME_CHARACTERS)
+        delivery = item.delivery
+        await self._store.end_delivery(delivery.id, state, outcome=outcome, now=self._clock.now())
+        log = self._log.warning if state in (DeliveryState.FAILED, DeliveryState.PENDING) else self._log.info
+        log(
+            "delivery_handled",
+            forge=delivery.forge,
+            delivery=plain(delivery.name, 100),
+            kind=plain(delivery.kind, 100),
+            state=state.value,
+            outcome=outcome,
+        )
