@@ -34,6 +34,12 @@ class TooLong(ApiFault):
     """The answer is longer than it may be."""
 
 
+class _Overflow(Exception):
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
 class Transport:
     """Sends requests. Redirections are not followed: what goes with a request must not go elsewhere."""
 
@@ -63,25 +69,23 @@ class Transport:
         """
         try:
             with anyio.fail_after(_REQUEST_SECONDS):
-                return await self._send(method, url, fields, body, most_bytes, where)
+                return await self._send(method, url, fields, body, most_bytes)
         except TimeoutError:
             raise ApiFault(f"no answer within {_REQUEST_SECONDS:.0f} seconds", where=where) from None
+        except _Overflow as error:
+            raise TooLong(f"the answer has more than {most_bytes} bytes", status=error.status, where=where) from None
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
             # The library's exception carries the request, and with it the token: it must not stay in the chain.
             raise ApiFault(_phrase(error), where=where) from None
 
-    async def _send(
-        self, method: str, url: str, fields: Mapping[str, str], body: bytes, most_bytes: int, where: str
-    ) -> Answer:
+    async def _send(self, method: str, url: str, fields: Mapping[str, str], body: bytes, most_bytes: int) -> Answer:
         async with self._client.stream(method, url, headers=dict(fields), content=body) as response:
             pieces: list[bytes] = []
             size = 0
             async for piece in response.aiter_bytes():
                 size += len(piece)
                 if size > most_bytes:
-                    raise TooLong(
-                        f"the answer has more than {most_bytes} bytes", status=response.status_code, where=where
-                    )
+                    raise _Overflow(response.status_code)
                 pieces.append(piece)
             answered = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status_code, answered, b"".join(pieces))

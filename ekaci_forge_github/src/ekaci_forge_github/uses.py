@@ -26,7 +26,8 @@ class Use(enum.Enum):
     @property
     def alternatives(self) -> tuple[Granted, ...]:
         """The sets of permissions, the one to try first in front."""
-        return self.value
+        found: tuple[Granted, ...] = self.value
+        return found
 
 
 def covers(granted: Granted, needed: Granted) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from ekaci_core.api import Received, Refused, Secret, WebhookRequest
-from ekaci_forge_github.fields import Malformed, loaded
+from ekaci_forge_github.fields import Fields, Malformed, loaded
 
 _BAD_REQUEST: Final = 400
 _NOT_GENUINE: Final = 401
@@ -34,11 +34,16 @@ def receive(request: WebhookRequest, secret: Secret | None, *, insecure: bool) -
         secret: what GitHub signs with; an empty one is none.
         insecure: whether a request is believed where there is no secret. Where there is one it is always checked.
     """
+    return _distrust(request, secret, insecure=insecure) or _read(request)
+
+
+def _distrust(request: WebhookRequest, secret: Secret | None, *, insecure: bool) -> Refused | None:
     if secret:
-        if not _is_genuine(request, secret):
-            return Refused(_NOT_GENUINE, "the signature is missing or wrong")
-    elif not insecure:
-        return Refused(_NOT_READY, "no webhook secret is configured")
+        return None if _is_genuine(request, secret) else Refused(_NOT_GENUINE, "the signature is missing or wrong")
+    return None if insecure else Refused(_NOT_READY, "no webhook secret is configured")
+
+
+def _read(request: WebhookRequest) -> Received | Refused:
     kind = request.headers.get("x-github-event", "")
     delivery = request.headers.get("x-github-delivery", "")
     if not _EVENT.fullmatch(kind):
@@ -49,11 +54,9 @@ def receive(request: WebhookRequest, secret: Secret | None, *, insecure: bool) -
     if isinstance(payload, Refused):
         return payload
     try:
-        document = loaded(payload)
+        Fields(loaded(payload), "the payload")
     except Malformed as error:
-        return Refused(_BAD_REQUEST, f"the payload is {error}")
-    if not isinstance(document, dict):
-        return Refused(_BAD_REQUEST, "the payload is no JSON object")
+        return Refused(_BAD_REQUEST, f"not a delivery: {error}")
     return Received(delivery, kind, payload)
 
 
