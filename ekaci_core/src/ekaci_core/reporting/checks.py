@@ -161,6 +161,13 @@ def ended(subject: Subject, checks: Iterable[Check], why: str) -> tuple[Check, .
     )
 
 
+def settled(check: Check, before: Check | None) -> Check:
+    """Return the earlier check where the new one says the same and differs in its time alone."""
+    if before is not None and attrs.evolve(check, completed_at=before.completed_at) == before:
+        return before
+    return check
+
+
 def with_rerun(check: Check) -> Check:
     """Put the button on it that asks for the review anew."""
     return attrs.evolve(check, buttons=(_RERUN_BUTTON,))
