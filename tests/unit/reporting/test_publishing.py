@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Sequence
 
 import anyio
@@ -114,7 +115,7 @@ async def test_progress_comes_at_growing_intervals_and_the_end_at_once(store: St
             break
     assert len(forge.published) <= PROGRESS_WRITES
     times = [int(each.title) for each in forge.published]
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert gaps == sorted(gaps)
     assert gaps[0] >= FIRST_PAUSE_SECONDS
     await store.want_checks([check(title="end", done=True)], now=clock.now())

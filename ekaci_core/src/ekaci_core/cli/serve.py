@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import sys
 
 import anyio
 import click
@@ -14,7 +16,7 @@ from ekaci_core.config.server import ServerConfig
 from ekaci_core.registry import Registry, load_registry
 from ekaci_core.server.configuring import configuration
 from ekaci_core.server.serving import serve as run_server
-from ekaci_core.telemetry import LOG
+from ekaci_core.telemetry import LOG, configure_logs
 
 _SIGNALLED = 128
 
@@ -27,6 +29,7 @@ def serve(*, flags: ServerFlags) -> int:
     SIGTERM and Ctrl-C end it in order: what is being built may end within `shutdown_grace_seconds`. A second signal
     ends it at once.
     """
+    configure_logs(sys.stderr, level=logging.INFO)
     registry = load_registry(os.environ, LOG)
     config = configuration(os.environ, registry, LOG, file=flags.file, flags=flags.given)
     return anyio.run(_served, config, registry)

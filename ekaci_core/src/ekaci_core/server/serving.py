@@ -16,6 +16,8 @@ from ekaci_core.registry import Registry
 from ekaci_core.registry.guard import leaves
 from ekaci_core.server.clock import SystemClock
 from ekaci_core.server.composing import Services, opened
+from ekaci_core.server.housekeeping import Housekeeping
+from ekaci_core.server.sealing import sealing
 from ekaci_core.server.service_manager import ServiceManager
 from ekaci_core.web import Readiness, Webhooks, WebServer, health_routes, web_app
 
@@ -71,7 +73,13 @@ async def _run(
         services.config.web.port,
         log=services.log,
     )
-    async with anyio.create_task_group() as lasting, anyio.create_task_group() as working:
+    async with (
+        sealing(services.events, services.places.logs, services.log),
+        anyio.create_task_group() as lasting,
+        anyio.create_task_group() as working,
+    ):
+        keeping = Housekeeping(services.store, services.places, services.config.retention, services.clock, services.log)
+        lasting.start_soon(keeping.run, name="housekeeping")
         lasting.start_soon(services.builds.run, name="builds")
         lasting.start_soon(services.publisher.run, name="publisher")
         working.start_soon(services.reviewing.run, name="reviews")
