@@ -85,6 +85,7 @@ SORTED = {"reviews_of a commit", "reviews_of a commit of a pull request", "posts
 @pytest.fixture
 def connection() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
         prepare(connection, where="memory", steps=migrations())
         deliveries.add(connection, [NewDelivery("f", "i", "name", "push", b"x", 1.0)])
         reviews.ask(connection, wish(), QUEUED, 1.0)
