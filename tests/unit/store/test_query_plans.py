@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from importlib import resources
 
 import pytest
 
@@ -124,8 +126,16 @@ def test_rows_are_read_in_the_order_of_an_index(connection: sqlite3.Connection, 
     assert not any("TEMP B-TREE" in each for each in lines)
 
 
-def test_states_in_the_database_are_those_of_the_model(connection: sqlite3.Connection) -> None:
-    """The index of what is live, and every statement that means it, name the states one by one."""
+def test_statements_name_the_states_that_are_live(connection: sqlite3.Connection) -> None:
+    """The index of what is live serves only statements that name the same states in the same order."""
     live = ", ".join(f"'{state.value}'" for state in ReviewState if state.is_live)
     [(index,)] = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'review_live'")
     assert f"state IN ({live})" in index
+    queries = resources.files("ekaci_core.store.queries")
+    lists = {
+        found
+        for file in queries.iterdir()
+        if file.name.endswith(".sql")
+        for found in re.findall(r"state IN \(('waiting'[^)]*)\)", file.read_text("utf-8"))
+    }
+    assert lists == {live}
