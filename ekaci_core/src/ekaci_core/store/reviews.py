@@ -115,10 +115,12 @@ def of(
     where = "WHERE v.repository = (SELECT id FROM repository WHERE forge = :forge AND path = :path)"
     if number is not None:
         where += " AND v.number = :number"
+    order = "v.id"
     if sha is not None:
         where += " AND v.head_sha = :sha"
+        order = "+v.id"  # few are of one commit: they are found first, then sorted
     values = {"forge": repository.forge, "path": repository.path, "number": number, "sha": sha, "limit": limit}
-    rows = connection.execute(f"{query('reviews')} {where} ORDER BY v.id DESC LIMIT :limit", values)
+    rows = connection.execute(f"{query('reviews')} {where} ORDER BY {order} DESC LIMIT :limit", values)
     return [_record(row) for row in rows]
 
 
