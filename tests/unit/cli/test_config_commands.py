@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from ekaci_core.cli.main import ekaci
 from ekaci_core.config.problems import ConfigurationProblems
 
+SECRET = "hunter2"  # noqa: S105 - of nothing
 GOOD = """\
 [web]
 port = 80
@@ -64,7 +65,7 @@ def test_a_file_that_can_be_used_is_said_to_be_with_its_warnings(file: Path) -> 
 def test_what_is_there_is_no_warning(file: Path) -> None:
     file.write_text("[web]\nport = 80\n")
     assert "there is no secret for webhooks" in run("check", str(file)).stdout
-    assert run("check", str(file), **{"WEBHOOK_SECRET": "s"}).stdout == f"{file}: it can be used\n"
+    assert run("check", str(file), WEBHOOK_SECRET=SECRET).stdout == f"{file}: it can be used\n"
 
 
 def test_all_that_is_wrong_is_told_builders_and_evaluator_too(file: Path) -> None:
@@ -98,6 +99,21 @@ def test_a_judgement_is_written_as_json(file: Path) -> None:
     assert (told["usable"], told["faults"], told["warnings"][0]["key"]) == (True, [], "web.db_path")
 
 
+def test_the_file_of_a_repository_is_judged_as_such(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"jobs": {"a": {"file": "a.nix"}}}')
+    assert run("check", str(file)).stdout == f"{file}: it can be used\n"
+    file.write_text('{"jobs": {"a": {"file": "a.nix"}}, "cheks": {}}')
+    assert 'unknown key "cheks" is ignored (did you mean "checks"?)' in run("check", str(file)).stdout
+    file.write_text('{"jobs": {"a": {"file": 1}, "b": {}}}')
+    assert [fault["what"] for fault in document(run("check", "--json", str(file)))["faults"]] == [
+        "jobs.a.file: expected a string, got 1",
+        'jobs.b: the key "file" is missing',
+    ]
+    file.unlink()
+    assert "there is no such file" in str(run("check", str(file)).exception)
+
+
 def test_a_file_that_is_not_there_is_a_fault(file: Path) -> None:
     assert "there is no such file" in str(run("check", str(file)).exception)
     assert "there is no such file" in str(run("show", "--config-file", str(file)).exception)
@@ -106,7 +122,7 @@ def test_a_file_that_is_not_there_is_a_fault(file: Path) -> None:
 def test_what_holds_is_shown_with_its_origin(file: Path) -> None:
     file.write_text(GOOD)
     arguments = ("--config-file", str(file), "-p", "81", "--logs-dir", "logs", "--require-approval")
-    result = run("show", *arguments, **{"EKA_CI_WEB__ADDRESS": "::1", "JWT_SECRET": "hunter2"})
+    result = run("show", *arguments, EKA_CI_WEB__ADDRESS="::1", JWT_SECRET=SECRET)
     assert result.exception is None
     rows = {row.split()[0]: row.split()[1:] for row in result.stdout.splitlines()}
     assert rows["web.port"] == ["81", "--port"]

@@ -35,8 +35,8 @@ def strict_converter(*, table: str = "an object") -> Converter:
     """Make a converter that takes values of exactly the right type and refuses unknown keys.
 
     ``table`` is what people call a mapping in the kind of file that they wrote. A whole number may stand for a float;
-    nothing else is converted. It knows attrs classes, ``tuple[X, ...]``, ``Mapping[str, X]`` and ``X | None``. Hooks for
-    further types raise `WrongValue`.
+    nothing else is converted. It knows attrs classes, ``tuple[X, ...]``, ``Mapping[str, X]`` and ``X | None``. Hooks
+    for further types raise `WrongValue`.
     """
     converter = Converter(forbid_extra_keys=True, detailed_validation=True)
     for kind in _NAMES:

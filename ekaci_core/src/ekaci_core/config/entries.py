@@ -121,7 +121,7 @@ class Entries:
                 self._fault(address(at, "cache_type"), what)
             keys = self._structured({key: table[key] for key in table if key in known}, CacheKeys, at)
             if keys is not None:
-                rest = hide_secrets({key: table[key] for key in table if key not in known})
+                rest = {key: table[key] for key in table if key not in known}
                 entries.append(CacheEntry(at, **{name: getattr(keys, name) for name in known}, settings=rest))
         return tuple(entries)
 
@@ -136,7 +136,7 @@ class Entries:
             keys = table if kind else {key: table[key] for key in table if key in common}
             config = self._structured(keys, kind or ForgeConfig, at)
             if config is not None:
-                entries.append(ForgeEntry(at, name, config, hide_secrets(table)))
+                entries.append(ForgeEntry(at, name, config, table))
         return tuple(entries)
 
     def _tables(self, name: str, raw: object) -> Sequence[tuple[str, Mapping[str, Any]]]:
@@ -147,7 +147,7 @@ class Entries:
         for at, table in tables:
             if not isinstance(table, Mapping):
                 self._fault(at, f"expected a table, written [[{name}]]")
-        found = [(at, table) for at, table in tables if isinstance(table, Mapping)]
+        found = [(at, hide_secrets(table)) for at, table in tables if isinstance(table, Mapping)]
         self._only_once((at, table.get("id")) for at, table in found)
         return found
 
