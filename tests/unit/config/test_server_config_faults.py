@@ -143,6 +143,8 @@ def test_one_fault_says_its_place_once() -> None:
             "1: socket_path: it means unix.socket_path, which is there too",
         ),
         ("[[gitea_instances]]\ntoken = 'x'", '1: gitea_instances[0]: the key "domain" is missing'),
+        ("[[github_apps]]\ncredentials = 'none'", '1: github_apps[0]: the key "id" is missing'),
+        ("[[github_apps]]\nid = 'a'", '1: github_apps[0]: the key "credentials" is missing'),
         (
             "[[gitea_instances]]\ndomain = 'x'\ninsecure_webhooks = true",
             "3: gitea_instances[0].insecure_webhooks: it is set by security.allow_insecure_webhooks",
