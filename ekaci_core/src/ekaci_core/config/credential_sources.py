@@ -40,9 +40,10 @@ class EnvSettings:
 
 @attrs.frozen
 class FileSettings:
-    """Of ``file``: JSON, or lines ``KEY=VALUE``."""
+    """Of ``file``: JSON, or lines ``KEY=VALUE``. ``allow_shared``: others on the machine may be able to read it."""
 
     path: Path
+    allow_shared: bool = False
 
 
 @attrs.frozen

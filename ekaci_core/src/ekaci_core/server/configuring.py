@@ -115,7 +115,7 @@ def _complete(
     problems: list[Problem] = []
     config: ServerConfig | None = None
     try:
-        config = server_config(file, environment, flags, _shapes(registry))
+        config = server_config(file, environment, flags, shapes_of(registry))
     except ConfigurationProblems as faulty:
         problems += faulty.problems
     problems += _builder_problems(file, registry, log)
@@ -126,7 +126,8 @@ def _complete(
     return config
 
 
-def _shapes(registry: Registry) -> Shapes:
+def shapes_of(registry: Registry) -> Shapes:
+    """Collect the classes of configuration that active plugins bring."""
     forges = [registry.forge_type(name) for name in registry.names(Kind.FORGE)]
     sources: dict[str, type[Any]] = {
         name: registry.credential_type(name).config for name in registry.names(Kind.CREDENTIAL)
