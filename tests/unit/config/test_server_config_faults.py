@@ -132,7 +132,7 @@ def test_one_fault_says_its_place_once() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("web = 5", "1: web: expected an object, got 5"),
+        ("web = 5", "1: web: expected a table, got 5"),
         ("caches = 5", "1: caches: expected tables, written [[caches]]"),
         ("[caches]\nid = 'a'", "1: caches: expected tables, written [[caches]]"),
         ("github_apps = ['a']", "1: github_apps[0]: expected a table, written [[github_apps]]"),
@@ -143,6 +143,8 @@ def test_one_fault_says_its_place_once() -> None:
             "1: socket_path: it means unix.socket_path, which is there too",
         ),
         ("[[gitea_instances]]\ntoken = 'x'", '1: gitea_instances[0]: the key "domain" is missing'),
+        ("[[github_apps]]\ncredentials = 'none'", '1: github_apps[0]: the key "id" is missing'),
+        ("[[github_apps]]\nid = 'a'", '1: github_apps[0]: the key "credentials" is missing'),
         (
             "[[gitea_instances]]\ndomain = 'x'\ninsecure_webhooks = true",
             "3: gitea_instances[0].insecure_webhooks: it is set by security.allow_insecure_webhooks",
@@ -161,7 +163,7 @@ def test_what_is_wrong_is_said(text: str, said: str) -> None:
         ("{}", ": expected one source, such as { env = { ... } }, there is none; there are: "),
         ("5", ": expected a source, such as { env = { ... } }; there are: "),
         ("{ env = { vars = [] } }", ".env.vars: expected at least one variable, got a list"),
-        ("{ env = 'A' }", '.env: expected an object, got "A"'),
+        ("{ env = 'A' }", '.env: expected a table, got "A"'),
         ("{ none = { a = 1 } }", '.none: unknown key "a"'),
         ("{ vault = { hunter2 = 1 } }", ".vault: "),
         ("{ systemd-credential = { name = '../x' } }", ".systemd-credential.name: expected the name of a credential"),
@@ -179,7 +181,7 @@ def test_wrong_credentials_are_named(written: str, said: str) -> None:
         ("{ allowed_repos = 'a' }", '.allowed_repos: expected a list, got "a"'),
         ("{ allowed_branches = [''] }", ".allowed_branches[0]: expected a pattern"),
         ("{ allow = true }", ': unknown key "allow" (did you mean "allow_all"?)'),
-        ("true", ": expected an object, got true"),
+        ("true", ": expected a table, got true"),
     ],
 )
 def test_wrong_permissions_are_named(written: str, said: str) -> None:

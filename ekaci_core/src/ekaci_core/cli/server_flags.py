@@ -57,14 +57,14 @@ _FLAGS: Final = (
     _Flag(
         ("--require-approval",),
         "require_approval",
-        "[true|false]",
+        "[BOOL]",
         "Let changes of people without write access wait for approval.",
         is_switch=True,
     ),
     _Flag(
         ("--merge-queue-require-approval",),
         "merge_queue_require_approval",
-        "[true|false]",
+        "[BOOL]",
         "Let entries of merge queues wait for approval.",
         is_switch=True,
     ),

@@ -31,19 +31,20 @@ class WrongMembers(Exception):
         self.faults = faults
 
 
-def strict_converter() -> Converter:
+def strict_converter(*, table: str = "an object") -> Converter:
     """Make a converter that takes values of exactly the right type and refuses unknown keys.
 
-    A whole number may stand for a float; nothing else is converted. It knows attrs classes, ``tuple[X, ...]``,
-    ``Mapping[str, X]`` and ``X | None``. Hooks for further types raise `WrongValue`.
+    ``table`` is what people call a mapping in the kind of file that they wrote. A whole number may stand for a float;
+    nothing else is converted. It knows attrs classes, ``tuple[X, ...]``, ``Mapping[str, X]`` and ``X | None``. Hooks
+    for further types raise `WrongValue`.
     """
     converter = Converter(forbid_extra_keys=True, detailed_validation=True)
     for kind in _NAMES:
         converter.register_structure_hook(kind, _exactly(kind))
     converter.register_structure_hook(float, _number)
-    converter.register_structure_hook_factory(attrs.has, lambda kind: _object(kind, converter))
+    converter.register_structure_hook_factory(attrs.has, lambda kind: _object(kind, converter, table))
     converter.register_structure_hook_func(_is_tuple, lambda value, kind: _list(value, kind, converter))
-    converter.register_structure_hook_func(_is_mapping, lambda value, kind: _mapping(value, kind, converter))
+    converter.register_structure_hook_func(_is_mapping, lambda value, kind: _mapping(value, kind, converter, table))
     return converter
 
 
@@ -156,12 +157,12 @@ def _number(value: object, _: object) -> float:
     return number
 
 
-def _object(kind: type[Kind], converter: Converter) -> Callable[[object, object], Kind]:
+def _object(kind: type[Kind], converter: Converter, table: str) -> Callable[[object, object], Kind]:
     structure = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True)
 
     def checked(value: object, _: object) -> Kind:
         if not isinstance(value, Mapping):
-            expected("an object", value)
+            expected(table, value)
         return structure(value, kind)
 
     return checked
@@ -182,9 +183,9 @@ def _list(value: object, kind: Any, converter: Converter) -> tuple[Any, ...]:
     return tuple(members)
 
 
-def _mapping(value: object, kind: Any, converter: Converter) -> dict[Any, Any]:
+def _mapping(value: object, kind: Any, converter: Converter, table: str) -> dict[Any, Any]:
     if not isinstance(value, Mapping):
-        expected("an object", value)
+        expected(table, value)
     key_kind, member = get_args(kind)
     members, faults = {}, []
     for key, item in value.items():

@@ -140,7 +140,7 @@ def cannot_name_app(use: CredentialUse) -> str | None:
         case "aws-profile":
             return f"an AWS profile has keys of AWS, and neither {APP_ID} nor {APP_KEY}"
         case "env":
-            missing = [name for name in (APP_ID, APP_KEY) if name not in use.settings["vars"]]
+            missing = [name for name in (APP_ID, APP_KEY) if name not in use.settings.get("vars", ())]
             return f"vars lacks {' and '.join(missing)}" if missing else None
         case _:
             return None
@@ -160,13 +160,14 @@ def _use(value: object, sources: Mapping[str, type[Any]], converter: Converter) 
         settings = {
             keys.get(key, key) if keys.get(key, key) not in settings else key: settings[key] for key in settings
         }
+    settings = hide_secrets(settings)
     try:
         converter.structure(settings, sources[name])
     except (WrongValue, WrongMembers, cattrs.ClassValidationError) as error:
         if isinstance(value, str):
             raise WrongValue(f'the source "{name}" needs settings, written {{ {name} = {{ ... }} }}') from None
         raise WrongMembers([(written, named(error))]) from None
-    return CredentialUse(name, hide_secrets(settings))
+    return CredentialUse(name, settings)
 
 
 def _written(value: object, sources: Mapping[str, type[Any]]) -> tuple[str, Any]:

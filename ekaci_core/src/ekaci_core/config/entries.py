@@ -22,17 +22,10 @@ GITEA_INSTANCES: Final = "gitea_instances"
 GITLAB_INSTANCES: Final = "gitlab_instances"
 GIT_REMOTES: Final = "git_remotes"
 
+_NEEDED: Final[Mapping[str, tuple[str, ...]]] = {GITHUB_APPS: ("id", "credentials")}
 _SET_BY_SERVER: Final = "insecure_webhooks"
 
 Kind = TypeVar("Kind")
-
-
-@attrs.frozen(kw_only=True)
-class GithubAppTable(ForgeConfig):
-    """An entry of ``[[github_apps]]`` where no plugin brings the type."""
-
-    id: Text
-    credentials: CredentialUse
 
 
 @attrs.frozen(kw_only=True)
@@ -44,7 +37,7 @@ class InstanceTable(ForgeConfig):
 
 
 FORGE_TABLES: Final[Mapping[str, type[Any] | None]] = {
-    GITHUB_APPS: GithubAppTable,
+    GITHUB_APPS: ForgeConfig,
     GITEA_INSTANCES: InstanceTable,
     GITLAB_INSTANCES: InstanceTable,
     GIT_REMOTES: None,
@@ -121,7 +114,7 @@ class Entries:
                 self._fault(address(at, "cache_type"), what)
             keys = self._structured({key: table[key] for key in table if key in known}, CacheKeys, at)
             if keys is not None:
-                rest = hide_secrets({key: table[key] for key in table if key not in known})
+                rest = {key: table[key] for key in table if key not in known}
                 entries.append(CacheEntry(at, **{name: getattr(keys, name) for name in known}, settings=rest))
         return tuple(entries)
 
@@ -132,11 +125,14 @@ class Entries:
             if _SET_BY_SERVER in table:
                 self._fault(address(at, _SET_BY_SERVER), "it is set by security.allow_insecure_webhooks")
                 continue
+            for key in _NEEDED.get(name, ()):
+                if not table.get(key):
+                    self._fault(at, f'the key "{key}" is missing')
             common = {field.name for field in attrs.fields(ForgeConfig)}
             keys = table if kind else {key: table[key] for key in table if key in common}
             config = self._structured(keys, kind or ForgeConfig, at)
             if config is not None:
-                entries.append(ForgeEntry(at, name, config, hide_secrets(table)))
+                entries.append(ForgeEntry(at, name, config, table))
         return tuple(entries)
 
     def _tables(self, name: str, raw: object) -> Sequence[tuple[str, Mapping[str, Any]]]:
@@ -147,7 +143,7 @@ class Entries:
         for at, table in tables:
             if not isinstance(table, Mapping):
                 self._fault(at, f"expected a table, written [[{name}]]")
-        found = [(at, table) for at, table in tables if isinstance(table, Mapping)]
+        found = [(at, hide_secrets(table)) for at, table in tables if isinstance(table, Mapping)]
         self._only_once((at, table.get("id")) for at, table in found)
         return found
 

@@ -39,28 +39,28 @@ def _of_source(use: CredentialUse, environment: Mapping[str, str]) -> Iterator[t
     settings = use.settings
     match use.source:
         case "env":
-            yield from (("vars", _unset(name)) for name in settings["vars"] if not environment.get(name))
+            yield from (("vars", _unset(name)) for name in settings.get("vars", ()) if not environment.get(name))
         case "cachix-token":
-            yield from _variable("env_var", settings["env_var"], environment)
+            yield from _variable("env_var", settings.get("env_var"), environment)
         case "vault":
-            if not is_web_address(settings["address"]):
+            if not is_web_address(settings.get("address", "")):
                 yield "address", 'it is no address such as "https://vault.example.com:8200"'
             yield from _variable("token_env", settings.get("token_env", "VAULT_TOKEN"), environment)
         case "file":
-            yield from _file("path", Path(settings["path"]))
+            yield from _file("path", settings.get("path"))
         case "github-app-key-file":
-            yield from _variable("app_id_env", settings["app_id_env"], environment)
-            yield from _file("key_file", Path(settings["key_file"]))
+            yield from _variable("app_id_env", settings.get("app_id_env"), environment)
+            yield from _file("key_file", settings.get("key_file"))
         case "systemd-credential":
             folder = environment.get("CREDENTIALS_DIRECTORY")
             if folder:
-                yield from _file("name", Path(folder, settings["name"]))
+                yield from _file("name", Path(folder, settings.get("name", "")))
             else:
                 yield "", _unset("CREDENTIALS_DIRECTORY")
 
 
-def _variable(key: str, name: str, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    if not environment.get(name):
+def _variable(key: str, name: str | None, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    if name is not None and not environment.get(name):
         yield key, _unset(name)
 
 
@@ -68,8 +68,10 @@ def _unset(name: str) -> str:
     return f"the variable {name} is not set here"
 
 
-def _file(key: str, path: Path) -> Iterator[tuple[str, str]]:
-    if not path.is_file():
+def _file(key: str, path: str | Path | None) -> Iterator[tuple[str, str]]:
+    if path is None:
+        return
+    if not Path(path).is_file():
         yield key, f"there is no file {path} here"
     elif not os.access(path, os.R_OK):
         yield key, f"{path} cannot be read here"

@@ -85,7 +85,7 @@ def server_config(
 
 def server_converter(shapes: Shapes) -> Converter:
     """Make the strict converter that knows secrets, paths, rules, credential sources and permissions."""
-    converter = strict_converter()
+    converter = strict_converter(table="a table")
     register_rules(converter)
     register_secrets(converter)
     register_permissions(converter)

@@ -27,22 +27,19 @@ class MachineFile:
         contents: all of it, every key in its place; empty where there is no file.
         text: as it is written.
         placed: what was put in its place.
+        is_there: whether there is a file.
     """
 
     origin: str
     contents: Mapping[str, Any] = attrs.field(factory=dict, repr=False)  # there may be secrets in it
     text: str = attrs.field(default="", repr=False)
     placed: Placed = attrs.field(factory=lambda: Placed({}), repr=False)
+    is_there: bool = False
 
     @property
     def places(self) -> Places:
         """Where its values stand."""
         return Places(self.origin, key_lines(self.text), self.placed.moved)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether there is a file."""
-        return bool(self.text)
 
 
 def read_machine_file(environment: Mapping[str, str], named: Path | None = None) -> MachineFile:
@@ -56,7 +53,7 @@ def read_machine_file(environment: Mapping[str, str], named: Path | None = None)
     if path is None:
         return MachineFile(VARIABLE)
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         if named or variable:
             do = "name a file that is there" if named else f"correct {VARIABLE}"
@@ -80,7 +77,7 @@ def parse_machine_file(text: str, origin: str) -> MachineFile:
     except tomli.TOMLDecodeError as error:
         raise ConfigurationFault(origin, [f"it is no TOML: {error}"], do=_advice(error)) from None
     placed = put_in_place(contents)
-    return MachineFile(origin, placed.contents, text, placed)
+    return MachineFile(origin, placed.contents, text, placed, is_there=True)
 
 
 def _advice(error: tomli.TOMLDecodeError) -> str:

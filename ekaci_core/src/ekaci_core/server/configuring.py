@@ -17,6 +17,7 @@ from ekaci_core.config.lacking import credential_uses, lacking
 from ekaci_core.config.load import DO, server_config
 from ekaci_core.config.machine_file import MachineFile, read_machine_file
 from ekaci_core.config.problems import ConfigurationProblems, Problem
+from ekaci_core.config.repository import parse_repository_config
 from ekaci_core.config.server import ServerConfig
 from ekaci_core.config.shapes import Shapes
 from ekaci_core.config.start import missing_for_start, without_app
@@ -76,6 +77,21 @@ def judge(file: Path, environment: Mapping[str, str], registry: Registry, log: L
     if not any(environment.get(name) for name, key in SPECIAL.items() if key == "security.webhook_secret"):
         warnings += missing_for_start(config)
     return Judgement(config, tuple(sorted(warnings, key=config.places.line)))
+
+
+def judge_repository(file: Path) -> tuple[str, ...]:
+    """Judge the configuration file of a repository; return its warnings.
+
+    Raises:
+        UsageFault: it cannot be used (`ConfigurationFault`, with every fault), or not be read.
+    """
+    try:
+        text = file.read_bytes()
+    except FileNotFoundError:
+        raise UsageFault("there is no such file", where=str(file), do="name a file that is there") from None
+    except OSError as error:
+        raise UsageFault(f"cannot be read: {error.strerror}", where=str(file), do="mend its permissions") from None
+    return parse_repository_config(text, str(file)).warnings
 
 
 def missing_plugins(config: ServerConfig, registry: Registry) -> tuple[Problem, ...]:
