@@ -50,13 +50,17 @@ class Asked:
 
 @attrs.frozen
 class Says:
-    """An answer. ``document`` is sent as JSON, ``raw`` as it is; with ``hang`` it never comes."""
+    """An answer. ``document`` is sent as JSON, ``raw`` as it is; with ``hang`` it never comes.
+
+    With ``echo`` it says back what it was sent, secrets included.
+    """
 
     document: Any = None
     status: int = 200
     fields: Mapping[str, str] = attrs.field(factory=dict)
     raw: bytes | None = None
     hang: bool = False
+    echo: bool = False
 
 
 class SmallGitHub:
@@ -184,7 +188,7 @@ class Served:
         body = await request.body()
         asked = Asked(
             request.method,
-            request.url.path,
+            request.scope["path"],
             dict(request.query_params),
             dict(request.headers),
             json.loads(body) if body else None,
@@ -193,6 +197,8 @@ class Served:
         says = small.answer(asked)
         if says.hang:
             await request.receive()  # until the other side has gone
+        if says.echo:
+            says = attrs.evolve(says, document={"message": f"you sent {asked.fields['authorization']}"})
         if says.raw is not None:
             return Response(says.raw, says.status, dict(says.fields), "application/vnd.github.raw+json; charset=utf-8")
         content = json.dumps(says.document) if says.status not in (204, 304) else b""

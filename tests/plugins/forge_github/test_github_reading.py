@@ -245,7 +245,7 @@ async def test_a_path_that_leads_elsewhere_is_not_asked_for(
 
 async def test_names_are_quoted(github: SmallGitHub, forge: GitHubForge, here: RepositoryId) -> None:
     assert await forge.read_file(here, "a b?ref=x#/c", CommitSha(HEAD)) is None
-    assert github.seen[-1].path == f"{REPO}/contents/a%20b%3Fref=x%23"
+    assert github.seen[-1].path == f"{REPO}/contents/a b?ref=x#"
     assert github.seen[-1].query == {"ref": HEAD}
 
 

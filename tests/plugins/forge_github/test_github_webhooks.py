@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ekaci_core.api import Received, Refused, Secret, WebhookRequest
@@ -141,6 +141,7 @@ def test_nothing_that_comes_raises(fields: dict[str, str], body: bytes) -> None:
     assert SECRET.reveal() not in answer.reason
 
 
+@settings(max_examples=50)
 @given(st.recursive(st.none() | st.booleans() | st.text(), lambda inner: st.dictionaries(st.text(), inner)))
 def test_objects_are_received_and_nothing_else(document: object) -> None:
     answer = receive(request(json.dumps(document).encode()), SECRET, insecure=False)
