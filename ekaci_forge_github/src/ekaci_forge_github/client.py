@@ -13,7 +13,7 @@ import attrs
 from gidgethub import HTTPException, sansio
 
 from ekaci_core.api import Clock, Logger, Secret
-from ekaci_forge_github.faults import FORBIDDEN, SERVER_ERROR, TOO_MANY, UNAUTHORIZED, ApiFault, one_line
+from ekaci_forge_github.faults import FORBIDDEN, SERVER_ERROR, TOO_MANY, UNAUTHORIZED, ApiFault, Misdirected, one_line
 from ekaci_forge_github.limits import pause_after, until_reset
 from ekaci_forge_github.transport import Answer, TooLong, Transport
 
@@ -102,7 +102,7 @@ class Client:
                 return await self._once(call, token, lane)
             except ApiFault as fault:
                 may_pass = fault.status == 0 or fault.status >= SERVER_ERROR
-                if not may_pass or fault.retry_after_seconds is not None or isinstance(fault, TooLong):
+                if not may_pass or fault.retry_after_seconds is not None or isinstance(fault, TooLong | Misdirected):
                     raise
                 self._log.debug("github_asked_again", call=call.shown, reason=fault.what)
             await anyio.sleep(pause)
@@ -141,7 +141,7 @@ class Client:
         """Refuse an address that GitHub gave and that is not GitHub's: a token would go with it."""
         wanted, found = urlsplit(self._api), urlsplit(url)
         if (wanted.scheme, wanted.netloc) != (found.scheme, found.netloc):
-            raise ApiFault("GitHub points to another host", where=shown, do="correct the app's base_url")
+            raise Misdirected("GitHub points to another host", where=shown, do="correct the app's base_url")
 
     async def _answered(self, call: Call, url: str, token: Secret, etag: str | None) -> Answer:
         fields = sansio.create_headers(_REQUESTER, accept=call.accept)
@@ -163,7 +163,7 @@ class Client:
             # A repository that was renamed.
             url = urljoin(url, target)
             self._check_ours(url, call.shown)
-        raise ApiFault("too many redirections", where=call.shown)
+        raise Misdirected("too many redirections", where=call.shown)
 
     def _understood(self, call: Call, answer: Answer, token: Secret, lane: str) -> Reply:
         if call.accept == RAW and answer.status == _OK:

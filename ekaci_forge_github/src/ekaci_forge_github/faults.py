@@ -42,6 +42,10 @@ class ApiFault(InfrastructureFault):
         self.retry_after_seconds = retry_after_seconds
 
 
+class Misdirected(ApiFault):
+    """GitHub points to where nothing of ours is sent."""
+
+
 class NotInstalled(ApiFault):
     """The app is not installed where it was wanted."""
 

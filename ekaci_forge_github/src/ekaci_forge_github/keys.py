@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import anyio
+import anyio.to_thread
 import attrs
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -58,7 +59,7 @@ async def app_key_of(secrets: Mapping[str, Secret], where: str) -> AppKey:
         )
     pem = given if _PEM in given else await _read(given, where)
     # Some ways to write an environment file keep the two characters \n.
-    return AppKey(app_id, Secret(_checked(pem.replace("\\n", "\n"), where)))
+    return AppKey(app_id, Secret(await anyio.to_thread.run_sync(_checked, pem.replace("\\n", "\n"), where)))
 
 
 async def _read(path: str, where: str) -> str:
@@ -86,6 +87,13 @@ def _checked(pem: str, where: str) -> str:
             f"{PRIVATE_KEY} is no RSA private key in PEM", where=where, do="generate a private key on the app's page"
         )
     return pem
+
+
+def _signed(key: AppKey, where: str) -> Secret:
+    try:
+        return Secret(get_jwt(app_id=key.app_id, private_key=key.pem.reveal(), expiration=_SIGNED_SECONDS))
+    except (jwt.PyJWTError, ValueError, TypeError):
+        raise UsageFault("nothing can be signed with the private key", where=where, do="generate a new one") from None
 
 
 class AppKeys:
@@ -117,11 +125,9 @@ class AppKeys:
         async with self._lock:
             key = await self._current()
             if self._signed is None or self._clock.monotonic() >= self._signed[1]:
-                try:
-                    signed = get_jwt(app_id=key.app_id, private_key=key.pem.reveal(), expiration=_SIGNED_SECONDS)
-                except (jwt.PyJWTError, ValueError, TypeError):
-                    raise UsageFault("nothing can be signed with the private key", where=self._where) from None
-                self._signed = Secret(signed), self._clock.monotonic() + _USED_SECONDS
+                # Reading a key takes a tenth of a second.
+                signed = await anyio.to_thread.run_sync(_signed, key, self._where)
+                self._signed = signed, self._clock.monotonic() + _USED_SECONDS
             return self._signed[0]
 
     async def renew(self, refused: Secret) -> None:
