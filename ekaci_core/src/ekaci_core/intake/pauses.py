@@ -12,8 +12,8 @@ class Pauses:
     Attributes:
         first_seconds: the pause after the first attempt; each further one is three times as long.
         most_seconds: the longest pause.
-        faults: attempts that end because a machine or a forge fails: with the defaults over three and a half hours in all, as
-            outages last.
+        faults: attempts that end because a machine or a forge fails: with the defaults over three and a half hours,
+            as outages last.
         surprises: attempts that end in a way nobody foresaw: then the delivery, not the world, is likely the reason.
     """
 
