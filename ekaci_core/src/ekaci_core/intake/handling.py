@@ -15,9 +15,9 @@ from ekaci_core.intake.command import Ignore
 from ekaci_core.intake.deciding import decide
 from ekaci_core.intake.gathering import Gathering
 from ekaci_core.intake.needs import IntakeStore
-from ekaci_core.intake.pauses import MOST_FAULTS, MOST_SURPRISES, pause_after
+from ekaci_core.intake.pauses import Pauses
 from ekaci_core.intake.policy import IntakePolicy
-from ekaci_core.intake.subject import repository_of
+from ekaci_core.intake.subject import Subject, repository_of, subject_of
 from ekaci_core.process.plain import plain
 from ekaci_core.registry.open_forge import OpenForge
 from ekaci_core.store.delivery import Delivery, DeliveryState
@@ -34,6 +34,20 @@ class Item:
     delivery: Delivery
     event: ForgeEvent | Ignored | str
 
+    @property
+    def lane(self) -> Subject:
+        """Those of one lane are handled in order."""
+        if isinstance(self.event, str | Ignored):
+            return self.subject
+        return self.delivery.forge, str(repository_of(self.event) or "")
+
+    @property
+    def subject(self) -> Subject:
+        """What it is of: those of one subject wait for each other."""
+        if isinstance(self.event, str | Ignored):
+            return "delivery", str(self.delivery.id)
+        return self.delivery.forge, *subject_of(self.event)
+
 
 class Handling:
     """Understands deliveries and does what they ask."""
@@ -47,6 +61,7 @@ class Handling:
         commands: Commands,
         clock: Clock,
         log: Logger,
+        pauses: Pauses,
     ) -> None:
         self._store = store
         self._forges = tuple(forges)
@@ -55,6 +70,7 @@ class Handling:
         self._commands = commands
         self._clock = clock
         self._log = log
+        self._pauses = pauses
 
     async def understand(self, delivery: Delivery) -> Item:
         """Parse a delivery; never fails."""
@@ -83,11 +99,11 @@ class Handling:
         try:
             await self._attempt(item)
         except InfrastructureFault as fault:
-            return await self._failed(item, str(fault), pause_after(attempts, MOST_FAULTS))
+            return await self._failed(item, str(fault), self._pauses.after_fault(attempts))
         except Exception as error:  # noqa: BLE001 - see below
             # One delivery that we cannot handle must not keep all others, and every later start, from being handled.
             reason = f"{type(error).__name__}: {error}"
-            return await self._failed(item, reason, pause_after(attempts, MOST_SURPRISES))
+            return await self._failed(item, reason, self._pauses.after_surprise(attempts))
         return None
 
     async def _attempt(self, item: Item) -> None:

@@ -1,4 +1,4 @@
-"""What an event is of: news of the same thing is handled in order, news of different things side by side."""
+"""What an event is of: news of the same thing waits for what came before it, whatever that waits for."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def branch_of(event: ForgeEvent) -> Branch | None:
 def subject_of(event: ForgeEvent) -> Subject:  # noqa: PLR0911 - one case for each kind of event
     """Name what an event is of.
 
-    A pull request is one subject with its comments, a branch is one, a commit is one. A repository's own news and an
-    account's are subjects too, so that renames come in order.
+    A pull request is one subject with its comments; a merge queue is one, because each group is built on another; a
+    branch is one, and so is a commit. Renames and removals of repositories are one all together.
     """
     where = str(repository_of(event) or "")
     match event:
@@ -58,7 +58,7 @@ def subject_of(event: ForgeEvent) -> Subject:  # noqa: PLR0911 - one case for ea
         case CommentCreated() | PullRequestReviewed():
             return where, "pull", str(event.number)
         case MergeGroupChanged():
-            return where, "commit", event.head_sha
+            return where, "queue", event.base
         case RerunRequested() | CheckActionRequested() | WorkflowRequested():
             return where, "commit", event.sha
         case BranchPushed():

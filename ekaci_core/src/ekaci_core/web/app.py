@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from ekaci_core.api import Logger
 from ekaci_core.web.answers import json_answer
-from ekaci_core.web.boundary import Boundary
+from ekaci_core.web.boundary import Boundary, answer_to
 
 
 def web_app(routes: Iterable[BaseRoute], log: Logger) -> ASGIApp:
@@ -23,7 +23,7 @@ def web_app(routes: Iterable[BaseRoute], log: Logger) -> ASGIApp:
         routes: what it serves; anything else is 404, and another method 405.
         log: gets a line for each request that failed in a way nobody foresaw.
     """
-    app = Starlette(routes=list(routes), exception_handlers={HTTPException: _refused})
+    app = Starlette(routes=list(routes), exception_handlers={HTTPException: _refused, Exception: _failed})
     app.router.redirect_slashes = False
     return Boundary(app, log)
 
@@ -33,3 +33,8 @@ async def _refused(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     return json_answer(error.status_code, {"error": error.detail}, error.headers)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    del request
+    return answer_to(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ekaci_core.api import EkaciError, Logger
@@ -53,10 +54,11 @@ class Boundary:
             # Who asked hears nothing of our inside; operators get one line, and the server goes on.
             self._log.warning("request_failed", path=plain(scope["path"], 200), reason=_described(error))
             if not started:
-                await _answer_to(error)(scope, receive, send_with_headers)
+                await answer_to(error)(scope, receive, send_with_headers)
 
 
-def _answer_to(error: Exception) -> ASGIApp:
+def answer_to(error: Exception) -> Response:
+    """Say that something failed, and nothing of why."""
     if isinstance(error, EkaciError):
         return failure(_UNAVAILABLE, "this cannot be done now", retry_after_seconds=_RETRY_SECONDS)
     return failure(_INTERNAL_ERROR, "an unforeseen fault; the operator's log says more")
