@@ -26,7 +26,8 @@ Work = Callable[[sqlite3.Connection], object]
 
 SEARCHES: dict[str, Work] = {
     "add_delivery": lambda tx: deliveries.add(tx, [NewDelivery("f", "i", "other", "push", b"x", 1.0)]),
-    "pending_deliveries": lambda tx: deliveries.pending(tx, 10),
+    "pending_deliveries": lambda tx: deliveries.pending(tx, 10, 0),
+    "given_up_reviews": lambda tx: reviews.given_up(tx, 1.0),
     "end_delivery": lambda tx: deliveries.end(tx, DELIVERY, DeliveryState.HANDLED, "", 1.0),
     "deliveries in a state": lambda tx: deliveries.newest(tx, DeliveryState.FAILED, 10, DeliveryId(9)),
     "deliveries before one": lambda tx: deliveries.newest(tx, None, 10, DeliveryId(9)),

@@ -298,7 +298,7 @@ class ServerMachine(RuleBasedStateMachine):
         newest = [attrs.evolve(self.inbox[number], payload=b"") for number in sorted(self.inbox, reverse=True)]
         assert deliveries.newest(self.connection, None, 99, None) == newest
         pending = [each for _, each in sorted(self.inbox.items()) if each.state is DeliveryState.PENDING]
-        assert deliveries.pending(self.connection, 99) == pending
+        assert deliveries.pending(self.connection, 99, 0) == pending
 
     @invariant()
     def reviews_agree(self) -> None:
