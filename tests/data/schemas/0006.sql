@@ -211,6 +211,7 @@ CREATE INDEX pull_request_open ON pull_request (updated_at) WHERE state = 'open'
 CREATE INDEX pull_request_repository ON pull_request (repository, updated_at);
 CREATE INDEX pull_request_repository_open ON pull_request (repository, updated_at) WHERE state = 'open';
 CREATE INDEX pull_request_updated ON pull_request (updated_at);
+CREATE INDEX review_given_up ON review (changed_at) WHERE state IN ('superseded', 'closed');
 CREATE INDEX review_live ON review (asked_at)
 WHERE state IN ('waiting', 'queued', 'evaluating', 'building', 'fault');
 CREATE INDEX review_number ON review (repository, number);

@@ -185,7 +185,7 @@ class Attempt:
 
 
 class Store(Cancellations, Deliveries, ForgeFacts, Outbox, Reviews, Protocol):
-    """Reads see all that was written before them; each writing method is one transaction.
+    """Reads see all that was written before them; each writing method is one transaction, unless it says otherwise.
 
     A write that was begun is finished even if the caller is cancelled meanwhile. Builds, claims and attempts are of
     stored derivations; writing one of another raises `UnknownDerivation`, reading leaves it out.

@@ -100,7 +100,8 @@ def end(connection: sqlite3.Connection, delivery: DeliveryId, state: DeliverySta
 
 def names(connection: sqlite3.Connection, forge: str, since: float) -> frozenset[str]:
     """Read a forge's names of those received at a time or after it."""
-    rows = connection.execute("SELECT name FROM delivery WHERE received_at >= ? AND forge = ?", (since, forge))
+    # The plus keeps to the index by time, as there are few forges.
+    rows = connection.execute("SELECT name FROM delivery WHERE received_at >= ? AND +forge = ?", (since, forge))
     return frozenset(name for (name,) in rows)
 
 

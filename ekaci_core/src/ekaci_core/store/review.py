@@ -78,6 +78,10 @@ class Reviews(Protocol):
         """Return all that are live, the first asked first."""
         ...
 
+    async def given_up_reviews(self, *, since: float) -> Sequence[ReviewRecord]:
+        """Return those that were superseded or closed after a time, the first first."""
+        ...
+
     async def reviews_of(
         self, repository: RepositoryId, *, number: int | None = None, sha: CommitSha | None = None, limit: int = 100
     ) -> Sequence[ReviewRecord]:

@@ -102,6 +102,12 @@ def live(connection: sqlite3.Connection) -> list[ReviewRecord]:
     return [_record(row) for row in connection.execute(f"{query('reviews')} {query('live_reviews')}")]
 
 
+def given_up(connection: sqlite3.Connection, since: float) -> list[ReviewRecord]:
+    """Read those that were superseded or closed since then, the first first."""
+    where = "WHERE v.state IN ('superseded', 'closed') AND v.changed_at >= ? ORDER BY v.changed_at, v.id"
+    return [_record(row) for row in connection.execute(f"{query('reviews')} {where}", (since,))]
+
+
 def of(
     connection: sqlite3.Connection, repository: RepositoryId, *, number: int | None, sha: CommitSha | None, limit: int
 ) -> list[ReviewRecord]:
@@ -109,10 +115,12 @@ def of(
     where = "WHERE v.repository = (SELECT id FROM repository WHERE forge = :forge AND path = :path)"
     if number is not None:
         where += " AND v.number = :number"
+    order = "v.id"
     if sha is not None:
         where += " AND v.head_sha = :sha"
+        order = "+v.id"  # few are of one commit: they are found first, then sorted
     values = {"forge": repository.forge, "path": repository.path, "number": number, "sha": sha, "limit": limit}
-    rows = connection.execute(f"{query('reviews')} {where} ORDER BY v.id DESC LIMIT :limit", values)
+    rows = connection.execute(f"{query('reviews')} {where} ORDER BY {order} DESC LIMIT :limit", values)
     return [_record(row) for row in rows]
 
 

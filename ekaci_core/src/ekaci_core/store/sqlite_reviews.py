@@ -69,6 +69,10 @@ class SqliteReviews:
         """See `Reviews`."""
         return await self._database.read(reviews.live)
 
+    async def given_up_reviews(self, *, since: float) -> Sequence[ReviewRecord]:
+        """See `Reviews`."""
+        return await self._database.read(lambda tx: reviews.given_up(tx, since))
+
     async def reviews_of(
         self, repository: RepositoryId, *, number: int | None = None, sha: CommitSha | None = None, limit: int = 100
     ) -> Sequence[ReviewRecord]:

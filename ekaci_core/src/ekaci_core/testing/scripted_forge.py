@@ -83,6 +83,9 @@ class ScriptedForge:
         given: the repositories that it has been given.
         missed: names of deliveries that it will send again when asked.
         reactions: comments that were answered, and whether they were accepted.
+        files: contents by commit and path.
+        clone_url: where git finds every repository; None for an address where nothing is.
+        published: checks in the order in which they were written.
         asked: names of the methods that were called.
         faults: raised by the next requests, one each.
     """
@@ -101,6 +104,9 @@ class ScriptedForge:
         self.given: list[RepositoryId] = []
         self.missed: list[str] = []
         self.reactions: list[tuple[int, bool]] = []
+        self.files: dict[tuple[CommitSha, str], bytes] = {}
+        self.clone_url: str | None = None
+        self.published: list[Check] = []
         self.asked: list[str] = []
         self.faults: list[EkaciError | Exception] = []
 
@@ -168,15 +174,15 @@ class ScriptedForge:
         return self.permissions.get(person.login, Permission.READ)
 
     async def read_file(self, repository: RepositoryId, path: str, sha: CommitSha) -> bytes | None:
-        """Return nothing."""
-        del repository, path, sha
+        """Return what the test set."""
+        del repository
         self._request("read_file")
-        return None
+        return self.files.get((sha, path))
 
     async def clone_access(self, repository: RepositoryId) -> CloneAccess:
-        """Return an address where nothing is."""
+        """Return what the test set."""
         self._request("clone_access")
-        return CloneAccess(f"https://{HOST}/{repository.path}.git")
+        return CloneAccess(self.clone_url or f"https://{HOST}/{repository.path}.git")
 
     def pull_request_ref(self, number: int) -> str:
         """Name it as GitHub does."""
@@ -187,9 +193,10 @@ class ScriptedForge:
         return WriteBudget(repository.owner, 1000, 10_000)
 
     async def publish(self, check: Check, remote: str | None) -> Published | PublishFailed:
-        """Show it nowhere."""
+        """Note it in `published`."""
         self._request("publish")
-        return Published(remote or check.context)
+        self.published.append(check)
+        return Published(remote or f"{check.sha}/{check.context}")
 
     async def comment(
         self, repository: RepositoryId, number: int, body: str, remote: str | None

@@ -61,6 +61,8 @@ CREATE INDEX review_number ON review (repository, number);
 CREATE INDEX review_live ON review (asked_at)
 WHERE state IN ('waiting', 'queued', 'evaluating', 'building', 'fault');
 
+CREATE INDEX review_given_up ON review (changed_at) WHERE state IN ('superseded', 'closed');
+
 -- `report` is JSON, compressed by zlib.
 CREATE TABLE review_result (
   review INTEGER PRIMARY KEY REFERENCES review (id) ON DELETE CASCADE,
