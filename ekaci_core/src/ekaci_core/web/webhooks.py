@@ -136,7 +136,7 @@ class Webhooks:
         )
 
     def _refused(self, request: Request, status: int, reason: str, *, log: str = "", close: bool = False) -> Response:
-        client = request.client.host if request.client else ""
+        client = plain(request.client.host, 100) if request.client else ""
         why = plain(" ".join((log or reason).split()), 300)
         self._log.warning("webhook_refused", path=request.scope["path"], status=status, reason=why, client=client)
         retry = RETRY_SECONDS if status >= _SERVER_ERRORS else None
