@@ -40,7 +40,7 @@ from ekaci_core.registry.kinds import Kind
 from ekaci_forge_github import plugin
 from ekaci_forge_github.config import Addresses, GitHubAppConfig
 from ekaci_forge_github.deliveries import Attempt, missing
-from ekaci_forge_github.examination import EVENTS, NEEDS
+from ekaci_forge_github.examination import EVENTS
 from ekaci_forge_github.faults import ApiFault
 from ekaci_forge_github.forge import GitHubForge
 from ekaci_forge_github.keys import app_key_of
@@ -296,7 +296,15 @@ async def test_what_was_asked_for_counts_where_the_rest_fails(github: SmallGitHu
     assert not github.asked("POST", f"{DELIVERIES}/3/attempts")
 
 
-EVERYTHING = {name: level for need in NEEDS for name, level in need.permission.items()}
+EVERYTHING = {
+    "actions": "read",
+    "checks": "write",
+    "contents": "read",
+    "issues": "read",
+    "merge_queues": "read",
+    "metadata": "read",
+    "pull_requests": "write",
+}
 
 
 async def test_what_was_granted_is_compared(github: SmallGitHub, forge: GitHubForge) -> None:
@@ -309,13 +317,16 @@ async def test_what_was_granted_is_compared(github: SmallGitHub, forge: GitHubFo
     assert found[0].subject == "eka-ci"
     lacking = {**EVERYTHING, "checks": "read"}
     del lacking["issues"]
+    lacking["pull_requests"] = "read"
     github.on("GET", "/app", Says(app | {"permissions": lacking, "events": ["pull_request"]}))
     away = {"id": 8, "account": {"slug": "big"}, "suspended_at": "2020-01-01T00:00:00Z"}
     github.on("GET", "/app/installations", Says([installation | {"permissions": lacking, "events": []}, away]))
     found = await forge.examine()
     bad = {(each.subject, each.text): each.feature for each in found if not each.well}
     assert bad["eka-ci", "permission checks: write"].startswith("check runs")
-    assert "commands" in bad["eka-ci", "permission issues: write"]
+    assert "commands" in bad["eka-ci", "permission issues: read"]
+    assert "comments" in bad["eka-ci", "permission pull_requests: write or issues: write"]
+    assert ("eka-ci", "permission pull_requests: read") not in bad
     assert bad["eka-ci", "event merge_group"]
     assert bad["eka-ci", "event check_run"]
     assert bad["installation of octo-org", "permission checks: write"]
