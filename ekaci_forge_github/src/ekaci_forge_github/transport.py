@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 import anyio
@@ -48,7 +49,7 @@ class Transport:
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self._client = httpx.AsyncClient(
-            verify=ssl.create_default_context(),
+            verify=_trust(),
             limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
             timeout=httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS, pool=_REQUEST_SECONDS),
             follow_redirects=False,
@@ -89,6 +90,12 @@ class Transport:
                 pieces.append(piece)
             answered = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status_code, answered, b"".join(pieces))
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """The certificates that the machine believes; reading them takes a while."""
+    return ssl.create_default_context()
 
 
 def _phrase(error: Exception) -> str:
