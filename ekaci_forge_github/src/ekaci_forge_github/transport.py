@@ -44,8 +44,9 @@ class _Overflow(Exception):
 class Transport:
     """Sends requests. Redirections are not followed: what goes with a request must not go elsewhere."""
 
-    def __init__(self) -> None:
-        """Connect to nothing yet."""
+    def __init__(self, *, seconds: float = _REQUEST_SECONDS) -> None:
+        """Connect to nothing yet; ``seconds`` are for one request with its whole answer."""
+        self._seconds = seconds
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self._client = httpx.AsyncClient(
@@ -69,10 +70,10 @@ class Transport:
             ApiFault: there was no answer, or not a whole one in time; the request may have been obeyed.
         """
         try:
-            with anyio.fail_after(_REQUEST_SECONDS):
+            with anyio.fail_after(self._seconds):
                 return await self._send(method, url, fields, body, most_bytes)
         except TimeoutError:
-            raise ApiFault(f"no answer within {_REQUEST_SECONDS:.0f} seconds", where=where) from None
+            raise ApiFault(f"no answer within {self._seconds:.0f} seconds", where=where) from None
         except _Overflow as error:
             raise TooLong(f"the answer has more than {most_bytes} bytes", status=error.status, where=where) from None
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:

@@ -45,6 +45,7 @@ from ekaci_forge_github.faults import ApiFault
 from ekaci_forge_github.forge import GitHubForge
 from ekaci_forge_github.keys import app_key_of
 from ekaci_forge_github.kind import GitHubType
+from ekaci_forge_github.transport import Transport
 
 pytestmark = pytest.mark.anyio
 
@@ -230,6 +231,15 @@ async def test_an_answer_that_never_comes_can_be_cancelled(
     assert scope.cancelled_caught
     github.on("GET", PULL, Says(pull_request()))
     assert await forge.pull_request(here, 2) is not None
+
+
+async def test_an_answer_that_never_comes_is_a_fault_in_time(github: SmallGitHub) -> None:
+    github.on("GET", PULL, Says(hang=True))
+    transport = Transport(seconds=0.3)
+    with pytest.raises(ApiFault, match="no answer within") as caught:
+        await transport.send("GET", f"{github.url}{PULL}", {}, b"", most_bytes=10, where="here")
+    await transport.close()
+    assert (caught.value.status, caught.value.where) == (0, "here")
 
 
 async def test_the_hours_requests_are_not_overdrawn(
