@@ -73,38 +73,37 @@ async def _run(
         services.config.web.port,
         log=services.log,
     )
+    keeping = Housekeeping(services.store, services.places, services.config.retention, services.clock, services.log)
     async with (
         sealing(services.events, services.places.logs, services.log),
         anyio.create_task_group() as lasting,
-        anyio.create_task_group() as working,
     ):
-        keeping = Housekeeping(services.store, services.places, services.config.retention, services.clock, services.log)
         lasting.start_soon(keeping.run, name="housekeeping")
         lasting.start_soon(services.builds.run, name="builds")
         lasting.start_soon(services.publisher.run, name="publisher")
-        working.start_soon(services.reviewing.run, name="reviews")
-        working.start_soon(services.intake.run, name="intake")
-        await lasting.start(web.run, name="web")
-        services.log.info("server_ready", url=web.url)
-        listening(web.url)
-        manager.tell("READY=1")
-        await stop.wait()
-        await _wind_down(services, readiness, manager, working.cancel_scope)
+        async with anyio.create_task_group() as working:
+            working.start_soon(services.reviewing.run, name="reviews")
+            working.start_soon(services.intake.run, name="intake")
+            await lasting.start(web.run, name="web")
+            services.log.info("server_ready", url=web.url)
+            listening(web.url)
+            manager.tell("READY=1")
+            await stop.wait()
+            await _wind_down(services, readiness, manager)
+            working.cancel_scope.cancel()
+        await services.publisher.flush(FLUSH_SECONDS)
         web.stop()
         lasting.cancel_scope.cancel()
+    services.log.info("server_stopped")
 
 
-async def _wind_down(
-    services: Services, readiness: Readiness, manager: ServiceManager, working: anyio.CancelScope
-) -> None:
-    """Take nothing new, let what is being built end, then let reviews go, and say what there is to say."""
+async def _wind_down(services: Services, readiness: Readiness, manager: ServiceManager) -> None:
+    """Take nothing new, and let what is being built end; reviews go on with it until then."""
     manager.tell("STOPPING=1")
     readiness.stop()
     grace = services.config.shutdown_grace_seconds
     services.log.info("server_stopping", grace_seconds=grace)
     await services.builds.drain(grace)
-    working.cancel()
-    await services.publisher.flush(FLUSH_SECONDS)
 
 
 def _routes(services: Services, readiness: Readiness) -> list[BaseRoute]:
