@@ -5,20 +5,26 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import attrs
+from tests.standins.github.git import Bare
+from tests.standins.github.people import People
 from tests.standins.github.records import App, CheckRun, Repository
 from tests.standins.github.server import GitHub
 
 ROOT = Path(__file__).parents[2]
 SERVER = str(Path(sys.executable).parent / "eka-ci-server")
 VERDICT = "EkaCI: Verdict"
+SLOW = '{ mkPackage }: mkPackage { pname = "slow"; version = "1"; build = "/bin/sleep 300"; }\n'
 SECRET = "between-the-two-canary"  # noqa: S105 - of the stand-in
 PATIENCE_SECONDS = 90.0
 
@@ -109,6 +115,29 @@ credentials = {{ github-app-key-file = {{ app_id_env = "MY_APP", key_file = "{ke
             assert time.monotonic() < until, f"it did not happen:\n{self.log}\n{self.shown()}"
             time.sleep(0.05)
 
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """Read from the server's database, beside it."""
+        with closing(sqlite3.connect(f"file:{self.folder}/db/sqlite.db?mode=ro", uri=True, timeout=20)) as connection:
+            return connection.execute(query).fetchall()
+
+    def states(self) -> list[str]:
+        return [state for (state,) in self.ask("SELECT state FROM review ORDER BY id")]
+
+    def rounds(self, sha: str) -> list[int]:
+        return [number for (number,) in self.ask(f"SELECT round FROM review WHERE head_sha = '{sha}'")]  # noqa: S608
+
+    def building(self) -> str:
+        """Name what is being built."""
+        return self._named("attempt.ended_at IS NULL")
+
+    def built(self) -> str:
+        """Name what was built."""
+        return self._named("attempt.ended_at IS NOT NULL")
+
+    def _named(self, which: str) -> str:
+        joined = "SELECT d.path FROM attempt JOIN derivation AS d ON d.id = attempt.derivation"
+        return " ".join(str(path) for (path,) in self.ask(f"{joined} WHERE {which}"))
+
     def shown(self) -> str:
         """Say which checks stand where."""
         lines = [
@@ -141,3 +170,13 @@ class Scene:
     app: App
     place: Repository
     service: Service
+
+    @property
+    def people(self) -> People:
+        """Who acts at GitHub."""
+        return self.github.people
+
+    @property
+    def main(self) -> str:
+        """The newest commit of the default branch."""
+        return Bare(self.place.folder)("rev-parse", "refs/heads/main")

@@ -73,7 +73,7 @@ class OneReview:
         if wish.occasion is not Occasion.BRANCH:
             if not await is_configured(forge, wish.repository, await sides_of(self._parts.store, wish)):
                 raise NotConfigured
-            await self._want(checks.queued(self._subject()))
+            await self._want(await self._first_checks())
         try:
             inputs = await self._inputs(forge)
         except UsageFault as fault:
@@ -83,6 +83,15 @@ class OneReview:
         jobs = [job.name for job in configuration.jobs]
         await self._want(checks.configured(self._subject(), configuration.origin, jobs, configuration.warnings))
         await self._work(inputs)
+
+    async def _first_checks(self) -> Sequence[Check]:
+        """What is said before anything is fetched; where an approval was waited for, that it is there."""
+        wish, store = self._record.wish, self._parts.store
+        waited = await store.posts_at(wish.repository, wish.head_sha, [checks.approval_context(wish.author)])
+        if not waited:
+            return checks.queued(self._subject())
+        approval = await store.commit_approval(wish.repository, wish.head_sha)
+        return checks.approved(self._subject(), wish.author, approval.by if approval else None)
 
     async def _work(self, inputs: ReviewInputs) -> None:
         parts, limits = self._parts, self._parts.limits
