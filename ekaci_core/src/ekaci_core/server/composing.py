@@ -40,18 +40,38 @@ class Services:
     """What runs for as long as the server does, and what it works with."""
 
     config: ServerConfig
-    store: Store
-    forges: Forges
-    nix: Nix
-    builds: SharedBuilds
+    parts: ReviewParts
     reviewing: Reviewing
     publisher: Publisher
     intake: Intake
     arrivals: Wakeup
     events: Broadcast[ReviewEvent]
     places: ServerPlaces
-    clock: Clock
-    log: Logger
+
+    @property
+    def store(self) -> Store:
+        """Where all facts are."""
+        return self.parts.store
+
+    @property
+    def forges(self) -> Forges:
+        """Those that are configured."""
+        return self.parts.forges
+
+    @property
+    def builds(self) -> SharedBuilds:
+        """What builds for all reviews."""
+        return self.parts.builds
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+        return self.parts.clock
+
+    @property
+    def log(self) -> Logger:
+        """What operators read."""
+        return self.parts.log
 
 
 @asynccontextmanager
@@ -109,21 +129,10 @@ class _Opening:
             log,
             posted,
         )
-        return Services(
-            config,
-            store,
-            forges,
-            nix,
-            parts.builds,
-            Reviewing(parts, asked),
-            Publisher(store, forges.serving, clock, log, posted),
-            self._intake(store, forges, arrivals, asked),
-            arrivals,
-            self.events,
-            places,
-            clock,
-            log,
-        )
+        publisher = Publisher(store, forges.serving, clock, log, posted)
+        intake = self._intake(store, forges, arrivals, asked)
+        reviewing = Reviewing(parts, asked)
+        return Services(config, parts, reviewing, publisher, intake, arrivals, self.events, places)
 
     def _context(self) -> PluginContext:
         given = nix_environment(self.environment)
