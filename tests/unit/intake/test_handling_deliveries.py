@@ -493,6 +493,7 @@ def test_pauses_grow_and_end() -> None:
         (b'"head": "topic"', b'"head": "-topic"'),
         (b'"base": "main"', b'"base": "refs/heads/../main"'),
         (b'"base": "main"', b'"base": null'),
+        (b'"head": "topic"', b'"head": "\\ud800"'),
         (b"a" * 40, b"HEAD"),
         (b'"title": "A change"', b'"title": {"x": 1}, "more": []'),
         (b'"opened"', b'"exploded"'),
@@ -517,6 +518,18 @@ async def test_control_characters_of_a_person_reach_neither_log_nor_outcome(benc
     ended = await bench.handle(changed("OPENED"), comment("@eka-ci approve \x1b[31m", Person("mal\x1b[2Jlory\r\n", 9)))
     assert ended.outcome == "refused; mallory may not write to org/repo, so not approve either"
     assert "\x1b" not in str(bench.log.events)
+
+
+async def test_half_a_character_stops_nothing(bench: Bench) -> None:
+    odd = Person("od\ud800d", 1)
+    bench.forge.pull_requests[7] = attrs.evolve(pull(), author=odd, title="\udfff")
+    await bench.deliver(PullRequestChanged(PullRequestAction.OPENED, bench.forge.pull_requests[7], odd))
+    await bench.deliver(comment("@eka-ci approve \ud800", odd))
+    await bench.deliver(RerunRequested(REPOSITORY, sha("a"), "\ud800", odd))
+    await bench.settle()
+    assert {state for _, state in await bench.states()} <= {DeliveryState.HANDLED, DeliveryState.IGNORED}
+    str(bench.log.events).encode()
+    assert await states(bench) == {"a": ReviewState.QUEUED}
 
 
 async def test_a_delivery_of_a_forge_that_is_not_open_waits_for_it(bench: Bench) -> None:
