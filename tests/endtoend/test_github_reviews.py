@@ -7,6 +7,7 @@ import signal
 
 import pytest
 from tests.endtoend.service import SLOW, VERDICT, Scene, package_set
+from tests.standins.github.git import Bare
 
 pytestmark = [pytest.mark.nix, pytest.mark.timeout(240)]
 
@@ -39,10 +40,8 @@ def test_a_new_package_is_built(scene: Scene) -> None:
 def test_what_fails_newly_has_a_check_of_its_own_and_what_failed_before_is_known(scene: Scene) -> None:
     scene.people.push(scene.place, {"pkgs/old.nix": package("old", "echo old; exit 1")}, branch="main")
     scene.service.start()
-    changed = {
-        "pkgs/old.nix": package("old", "echo older; exit 1"),
-        "pkgs/new.nix": package("new", "echo oops; exit 3"),
-    }
+    changed = {"pkgs/old.nix": package("old", "echo older; exit 1")}
+    changed["pkgs/new.nix"] = package("new", "echo oops; exit 3")
     scene.people.push(scene.place, changed, branch="break")
     pull = scene.people.open_pull(scene.place, "break", author="ada")
     run = scene.service.verdict(scene.place, pull.head_sha, "failure")
@@ -137,7 +136,7 @@ def test_nothing_of_a_stranger_runs_before_the_commit_is_approved(scene: Scene) 
     pull = scene.people.open_pull(scene.place, "theirs", author="mallory", source=fork)
     approval = "EkaCI: Approval Required (User: @mallory)"
     scene.service.wait(lambda: approval in scene.service.checks(scene.place, first))
-    assert scene.service.verdict(scene.place, first, "action_required")
+    scene.service.verdict(scene.place, first, "action_required")
     assert not any("upload-pack" in each.path for each in scene.github.seen), "nothing of it was fetched"
     waiting = scene.service.checks(scene.place, first)[approval]
     scene.people.press(scene.place, waiting, "approve", by="mallory")
@@ -157,7 +156,7 @@ def test_two_repositories_with_the_same_commit_have_their_own_checks(scene: Scen
     scene.github.world.install(scene.app, "twin")
     scene.service.start()
     sha = scene.people.push(scene.place, {"README.md": "both\n"}, branch="both")
-    scene.github.world.share(scene.place, twin, sha, "both")
+    Bare(twin.folder).take(Bare(scene.place.folder), sha, "refs/heads/both")
     for place in (scene.place, twin):
         scene.people.open_pull(place, "both", author="ada")
     for place in (scene.place, twin):
@@ -179,6 +178,7 @@ def test_a_configuration_that_cannot_be_used_is_told(scene: Scene) -> None:
     scene.people.push(scene.place, {CONFIG: json.dumps({"jobs": {"packages": {"file": 3}}})}, branch="wrong")
     pull = scene.people.open_pull(scene.place, "wrong", author="ada")
     scene.service.verdict(scene.place, pull.head_sha, "failure")
+    scene.service.wait(lambda: "EkaCI: Configure" in scene.service.checks(scene.place, pull.head_sha))
     assert scene.service.checks(scene.place, pull.head_sha)["EkaCI: Configure"].conclusion == "failure"
 
 

@@ -34,12 +34,14 @@ from ekaci_core.api import (
     WorkflowRequested,
 )
 from ekaci_core.intake import IntakePolicy
+from ekaci_core.intake.catching_up import CatchingUp
 from ekaci_core.intake.command import ApproveCommit, ApproveUser
 from ekaci_core.intake.pauses import Pauses
 from ekaci_core.model.review import Occasion, ReviewState
+from ekaci_core.registry.open_forge import OpenForge
 from ekaci_core.store import Store, open_store
 from ekaci_core.store.delivery import DeliveryState
-from ekaci_core.testing.scripted_forge import HOST, ScriptedForge
+from ekaci_core.testing.scripted_forge import HOST, ScriptedForge, payload_of
 
 if TYPE_CHECKING:
     from tests.unit.intake.conftest import Bench
@@ -414,6 +416,22 @@ async def test_a_forge_is_asked_for_what_did_not_arrive(bench: Bench) -> None:
     assert ("deliveries_asked_for_again", {"forge": "app", "count": 1}) in bench.log.events
 
 
+async def test_one_that_fails_each_time_is_asked_for_three_times(bench: Bench) -> None:
+    forge = ScriptedForge(capabilities=[ForgeCapability.DELIVERY_LOG])
+    forge.missed = ["lost"]
+    forge.faults = [InfrastructureFault("away")]
+    found = OpenForge("scripted", "app", forge)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(CatchingUp(bench.store, [found], bench.clock, bench.log, interval_seconds=0.01).run)
+        while forge.asked.count("missed_deliveries") < 7:  # noqa: ASYNC110 - a counter wakes nobody
+            await anyio.sleep(0.005)
+        tasks.cancel_scope.cancel()
+    assert [event for event, _ in bench.log.events] == [
+        "deliveries_not_looked_for",
+        *["deliveries_asked_for_again"] * 3,
+    ]
+
+
 async def test_many_deliveries_are_each_handled_once(bench: Bench) -> None:
     async with bench.running():
         for number in range(1, 301):
@@ -465,6 +483,53 @@ def test_pauses_grow_and_end() -> None:
     assert given[-2:] == [600, None]
     assert sum(each for each in given if each is not None) > 3.5 * 3600
     assert [pauses.after_surprise(attempts) for attempts in (1, 2, 3, 4)] == [2, 6, 18, None]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'"org/repo"', b'"../.."'),
+        (b'"org/repo"', b'"-org/repo"'),
+        (b'"head": "topic"', b'"head": "-topic"'),
+        (b'"base": "main"', b'"base": "refs/heads/../main"'),
+        (b'"base": "main"', b'"base": null'),
+        (b'"head": "topic"', b'"head": "\\ud800"'),
+        (b"a" * 40, b"HEAD"),
+        (b'"title": "A change"', b'"title": {"x": 1}, "more": []'),
+        (b'"opened"', b'"exploded"'),
+        (b'"PullRequestChanged"', b'"Unknown"'),
+    ],
+)
+async def test_names_that_name_nothing_are_ignored_in_one_line(bench: Bench, before: bytes, after: bytes) -> None:
+    payload = payload_of(changed("OPENED"))
+    assert before in payload
+    await bench.deliver(payload.replace(before, after))
+    await bench.settle()
+    assert [state for _, state in await bench.states()] == [DeliveryState.IGNORED]
+    assert len(bench.log.events) == 1
+    assert not bench.forge.asked
+    assert not await bench.store.live_reviews()
+    assert not await bench.store.known_pull_requests()
+
+
+async def test_control_characters_of_a_person_reach_neither_log_nor_outcome(bench: Bench) -> None:
+    bench.policy = GUARDED
+    bench.forge.pull_requests[7] = pull()
+    ended = await bench.handle(changed("OPENED"), comment("@eka-ci approve \x1b[31m", Person("mal\x1b[2Jlory\r\n", 9)))
+    assert ended.outcome == "refused; mallory may not write to org/repo, so not approve either"
+    assert "\x1b" not in str(bench.log.events)
+
+
+async def test_half_a_character_stops_nothing(bench: Bench) -> None:
+    odd = Person("od\ud800d", 1)
+    bench.forge.pull_requests[7] = attrs.evolve(pull(), author=odd, title="\udfff")
+    await bench.deliver(PullRequestChanged(PullRequestAction.OPENED, bench.forge.pull_requests[7], odd))
+    await bench.deliver(comment("@eka-ci approve \ud800", odd))
+    await bench.deliver(RerunRequested(REPOSITORY, sha("a"), "\ud800", odd))
+    await bench.settle()
+    assert {state for _, state in await bench.states()} <= {DeliveryState.HANDLED, DeliveryState.IGNORED}
+    str(bench.log.events).encode()
+    assert await states(bench) == {"a": ReviewState.QUEUED}
 
 
 async def test_a_delivery_of_a_forge_that_is_not_open_waits_for_it(bench: Bench) -> None:

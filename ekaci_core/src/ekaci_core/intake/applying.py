@@ -22,6 +22,7 @@ from ekaci_core.intake.command import (
 )
 from ekaci_core.intake.needs import IntakeStore
 from ekaci_core.model.review import Occasion, ReviewState, ReviewWish
+from ekaci_core.process.plain import one_line
 from ekaci_core.store.review import ReviewId, ReviewRecord
 
 LIVE: Final = frozenset(state for state in ReviewState if state.is_live)
@@ -194,7 +195,7 @@ class Commands:
             await forge.react(command.repository, command.comment, accepted=command.accepted)
         except InfrastructureFault as fault:
             # The sign is a courtesy; what it tells of is done already.
-            self._log.warning("comment_not_answered", comment=command.comment, reason=str(fault))
+            self._log.warning("comment_not_answered", comment=command.comment, reason=one_line(str(fault)))
         return sign
 
 

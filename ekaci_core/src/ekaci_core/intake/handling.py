@@ -18,7 +18,7 @@ from ekaci_core.intake.needs import IntakeStore
 from ekaci_core.intake.pauses import Pauses
 from ekaci_core.intake.policy import IntakePolicy
 from ekaci_core.intake.subject import Subject, repository_of, subject_of
-from ekaci_core.process.plain import plain
+from ekaci_core.process.plain import one_line
 from ekaci_core.registry.open_forge import OpenForge
 from ekaci_core.store.delivery import Delivery, DeliveryState
 
@@ -153,15 +153,15 @@ class Handling:
         return pause
 
     async def _end(self, item: Item, state: DeliveryState, outcome: str) -> None:
-        outcome = plain(" ".join(outcome.split()), _OUTCOME_CHARACTERS)
+        outcome = one_line(outcome, _OUTCOME_CHARACTERS)
         delivery = item.delivery
         await self._store.end_delivery(delivery.id, state, outcome=outcome, now=self._clock.now())
         log = self._log.warning if state in (DeliveryState.FAILED, DeliveryState.PENDING) else self._log.info
         log(
             "delivery_handled",
             forge=delivery.forge,
-            delivery=plain(delivery.name, 100),
-            kind=plain(delivery.kind, 100),
+            delivery=one_line(delivery.name, 100),
+            kind=one_line(delivery.kind, 100),
             state=state.value,
             outcome=outcome,
         )

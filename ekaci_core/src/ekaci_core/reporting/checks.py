@@ -24,7 +24,7 @@ _CONCLUSIONS: Final = {
     # A required check would pass on neutral or skipped.
     Decision.WAIT: Conclusion.ACTION_REQUIRED,
 }
-_RERUN_BUTTON: Final = CheckButton("Re-run", "Evaluate and build once more", Button.RUN_AGAIN)
+_RERUN_BUTTON: Final = CheckButton("Re-run", "Evaluate and build once more", Button.RUN_AGAIN.value)
 
 
 def evaluate_context(job: str) -> str:
@@ -94,7 +94,7 @@ def waiting_for_approval(subject: Subject, login: str) -> tuple[Check, ...]:
         "who may approves it: with the button here, with the comment `/ekaci approve`, or with `ekaci approve`. "
         "An approval is for this commit alone."
     )
-    button = CheckButton("Approve", "Let this commit be reviewed", Button.APPROVE)
+    button = CheckButton("Approve", "Let this commit be reviewed", Button.APPROVE.value)
     approval = subject.completed(approval_context(login), Conclusion.ACTION_REQUIRED, "Approval required", text)
     verdict = subject.completed(VERDICT, Conclusion.ACTION_REQUIRED, "Waiting for an approval", text)
     return attrs.evolve(approval, buttons=(button,)), attrs.evolve(verdict, buttons=(button,))
@@ -102,9 +102,8 @@ def waiting_for_approval(subject: Subject, login: str) -> tuple[Check, ...]:
 
 def approved(subject: Subject, login: str, by: str | None) -> tuple[Check, ...]:
     """Say that it was approved: for this commit by somebody, or its author for good by an operator."""
-    text = (
-        f"Approved by {escape(f'@{by}')} for this commit." if by else f"Changes of {escape(f'@{login}')} are approved."
-    )
+    whose = f"Changes of {escape(f'@{login}')} are approved."
+    text = f"Approved by {escape(f'@{by}')} for this commit." if by else whose
     return (subject.completed(approval_context(login), Conclusion.SUCCESS, "Approved", text), *queued(subject))
 
 

@@ -19,7 +19,7 @@ from ekaci_core.server.composing import Services, opened
 from ekaci_core.server.housekeeping import Housekeeping
 from ekaci_core.server.sealing import sealing
 from ekaci_core.server.service_manager import ServiceManager
-from ekaci_core.web import Readiness, Webhooks, WebServer, health_routes, web_app
+from ekaci_core.web import Readiness, Webhooks, WebServer, health_routes, store_check, web_app
 
 FLUSH_SECONDS: Final = 10.0
 """How long what is wanted at forges may take to get there when the server stops."""
@@ -66,7 +66,7 @@ async def serve(
 async def _run(
     services: Services, stop: anyio.Event, manager: ServiceManager, listening: Callable[[str], None]
 ) -> None:
-    readiness = Readiness({"store": lambda: _store_answers(services)}, services.clock)
+    readiness = Readiness({"store": store_check(services.store)}, services.clock)
     web = WebServer(
         web_app(_routes(services, readiness), services.log),
         services.config.web.address,
@@ -116,11 +116,3 @@ def _routes(services: Services, readiness: Readiness) -> list[BaseRoute]:
         stopping=lambda: readiness.stopping,
     )
     return [*webhooks.routes(), *health_routes(readiness)]
-
-
-async def _store_answers(services: Services) -> str:
-    try:
-        await services.store.live_reviews()
-    except EkaciError as fault:
-        return str(fault)
-    return ""
