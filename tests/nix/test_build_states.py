@@ -391,7 +391,7 @@ def limited(group: Path, mebibytes: int) -> Iterator[tuple[Path, Counter]]:
     try:
         unified = (own / "memory.events").exists()
         if not unified and not (own / "memory.oom_control").exists():
-            pytest.skip(f"{group} does not account memory to the groups below it")
+            pytest.fail(f"{group} does not account memory to the groups below it")
         most = str(mebibytes << 20)
         (own / ("memory.max" if unified else "memory.limit_in_bytes")).write_text(most)
         swap = own / ("memory.swap.max" if unified else "memory.memsw.limit_in_bytes")
