@@ -54,8 +54,8 @@ class KnownWork:
         """Return a time in which no scheduler could build all.
 
         What cannot begin before some time, and is followed by a way of some length, must be done in between: that time,
-        plus the work shared by all machines, plus the way. The critical path and the work divided by the machines are two
-        cases of it.
+        plus the work shared by all machines, plus the way. The critical path and the work divided by the machines are
+        two cases of it.
         """
         tails = [way - took for way, took in zip(self.ways, self.seconds, strict=True)]
         longest_first = sorted(range(len(tails)), key=lambda at: -tails[at])
@@ -70,7 +70,7 @@ class KnownWork:
         return found
 
     def best_known(self, machines: int, *, tries: int = 20) -> float:
-        """Return the shortest of several list schedules: by the longest way, by the longest build, and by ways with noise."""
+        """Return the shortest of several list schedules: by longest ways, by longest builds, and by ways with noise."""
         dice = random.Random(1)  # noqa: S311 - no secret
         orders = [self.ways, self.seconds]
         orders += [[way * dice.lognormvariate(0, 0.1) for way in self.ways] for _ in range(tries)]
@@ -99,9 +99,9 @@ class KnownWork:
 def least_stretch(alone: Collection[float], machines: int) -> float:
     """Return a factor below which nobody can keep all of these, each of which one machine at a time can work on.
 
-    All begin at once, there is nothing else to do, and what was begun may be put aside at any time. For a factor, each has
-    a deadline; until the deadline of one, its own work and that of all with earlier ones must be done, and of those with
-    later ones what does not fit behind it.
+    All begin at once, there is nothing else to do, and what was begun may be put aside at any time. For a factor, each
+    has a deadline; until the deadline of one, its own work and that of all with earlier ones must be done, and of those
+    with later ones what does not fit behind it.
     """
 
     def may_be_kept(factor: float) -> bool:
