@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Sequence
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, nlargest
 from typing import Final
 
 import attrs
@@ -12,7 +12,7 @@ import attrs
 from ekaci_core.testing.package_sets import PackageSet
 from ekaci_core.testing.simulation import Seconds
 
-_HEADS: Final = 60
+_HEADS: Final = 50
 _HALVINGS: Final = 40
 
 
@@ -60,14 +60,21 @@ class KnownWork:
         tails = [way - took for way, took in zip(self.ways, self.seconds, strict=True)]
         longest_first = sorted(range(len(tails)), key=lambda at: -tails[at])
         found = max((head + way for head, way in zip(self.heads, self.ways, strict=True)), default=0.0)
-        starts = sorted(set(self.heads))
-        for start in starts[:: max(1, len(starts) // _HEADS)]:
+        for start in self._telling_starts(machines):
             work = 0.0
             for at in longest_first:
                 if self.heads[at] >= start:
                     work += self.seconds[at]
                     found = max(found, start + work / machines + tails[at])
         return found
+
+    def _telling_starts(self, machines: int) -> list[float]:
+        """Return times after which most remains to be done, and the beginning."""
+        work, ends = 0.0, {}
+        for at in sorted(range(len(self.heads)), key=lambda at: -self.heads[at]):
+            work += self.seconds[at]
+            ends[self.heads[at]] = self.heads[at] + work / machines
+        return [0.0, *nlargest(_HEADS, ends, key=ends.__getitem__)]
 
     def best_known(self, machines: int, *, tries: int = 20) -> float:
         """Return the shortest of several list schedules: by longest ways, by longest builds, and by ways with noise."""
