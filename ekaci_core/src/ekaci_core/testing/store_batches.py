@@ -107,6 +107,13 @@ class BuildBatchesConformance:
             await store.write_builds(writes, "me", now=1, until=2)
         assert (await store.builds([drv("a")]))[drv("a")].state is BUILDABLE
 
+    async def test_a_lease_from_before_the_clock_was_set_back_ends_too(self, store: Store) -> None:
+        await store.add_derivations([record("a")])
+        assert await store.claim(drv("a"), "one", now=1_000_000, until=1_000_060) is None
+        assert await store.claim(drv("a"), "two", now=999_900, until=999_960) == "one", "it was set by little"
+        assert await store.claim(drv("a"), "two", now=0, until=60) is None
+        assert await store.claim(drv("a"), "one", now=1, until=61) == "two"
+
     async def test_claims_are_renewed_and_given_up_together(self, store: Store) -> None:
         await _ready(store, "a", "b", "c")
         await _start(store, "a", "b")
