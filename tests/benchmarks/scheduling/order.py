@@ -84,11 +84,12 @@ async def together(
     alone = [sum(map(seconds, change.records.values())) for change in small]
     ends = [max(kind.ends[drv] for drv in change.records) - began for change in small]
     times = [end / each for end, each in zip(ends, alone, strict=True)]
-    whole = (max(kind.ends.values()) - began) / lower_bound(everything, seconds, machines)
+    bound, whole = lower_bound(everything, seconds, machines), max(kind.ends.values()) - began
+    least = KnownWork.of(everything, seconds).bound(machines) / bound
     print(
         f"{machines:3} machines, 20 pull requests at once, seed {seed}: small ones take {statistics.median(times):.2f}"
         f" times (median) what they take alone, at most {max(times):.2f}, at best {least_stretch(alone, machines):.2f};"
-        f" all is done after {whole:.3f} of the lower bound",
+        f" all is done after {whole / bound:.3f} of the lower bound, at best {least:.3f}",
         flush=True,
     )
 
