@@ -33,6 +33,8 @@ from ekaci_core.api import (
 # The core's own limits come first; the daemon's are there in case nobody closes the connection.
 _SECOND_NET_SECONDS: Final = 30
 
+_TROUBLE: Final = "daemon_trouble"
+
 # Exit statuses of `nix-store --realise` for results that have one of their own
 # (https://nix.dev/manual/nix/latest/command-ref/status-build-failure).
 _FAILED: Final = 100
@@ -89,7 +91,7 @@ class DaemonBuilder(InLocalStore):
 
     async def _on(self, connection: Connection, request: BuildRequest, heard: _Heard) -> int | BuildInterrupted:
         try:
-            self._note(await connection.set_options(self._options_for(request)))
+            self._note(await connection.set_options(self._options_for(request, connection.hook)))
             result = await connection.build(request.derivation.path, heard.hear)
         except Refused as refused:
             heard.hear((refused.error,))
@@ -116,13 +118,15 @@ class DaemonBuilder(InLocalStore):
             for link, target in links_for(request.gc_root, outputs).items():
                 put_link(link, target)
                 await connection.add_indirect_root(link)
-        self._told.clear()
+        self._told.discard(_TROUBLE)
         return 0
 
-    def _options_for(self, request: BuildRequest) -> Options:
+    def _options_for(self, request: BuildRequest, hook: str | None) -> Options:
         silence = math.ceil(request.no_output_timeout_seconds) + _SECOND_NET_SECONDS
         whole = math.ceil(request.max_duration_seconds) + _SECOND_NET_SECONDS
         more = {"builders": "", "build-poll-interval": "1", "timeout": str(whole)}
+        if hook is not None:
+            more["build-hook"] = hook
         return attrs.evolve(self.options, max_silent_seconds=silence, more={**more, **self.options.more})
 
     def _note(self, events: Iterable[NixEvent]) -> None:
@@ -131,7 +135,7 @@ class DaemonBuilder(InLocalStore):
                 self._once("daemon_says", event.text[:500])
 
     def _troubled(self, reason: str, transient: TransientKind | None = None) -> BuildInterrupted:
-        self._once("daemon_trouble", reason)
+        self._once(_TROUBLE, reason)
         return BuildInterrupted(BuildState.PROCESS_DEATH, reason, infrastructure=True, transient=transient)
 
     def _once(self, event: str, said: str) -> None:

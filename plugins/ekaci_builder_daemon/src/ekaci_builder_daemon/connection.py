@@ -38,13 +38,17 @@ class Refused(Exception):
 
 
 class Connection:
-    """An open connection. After any exception but `Refused` it is in an unknown state, and must be closed."""
+    """An open connection. After any exception but `Refused` it is in an unknown state, and must be closed.
+
+    ``hook`` is the path of the build hook that the daemon is to have, None for its own.
+    """
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link
         self._inbox = Inbox()
         self._options: Options | None = None
         self.greeting: Greeting | None = None
+        self.hook: str | None = None
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -112,6 +116,11 @@ class Connection:
         """Ask where the outputs of a derivation are."""
         await self._ask(operations.query_outputs(drv))
         return dict(await self._read(operations.outputs(self._inbox)))
+
+    async def add_temp_root(self, path: str) -> None:
+        """Keep a path from the garbage collector for as long as this connection is open."""
+        await self._ask(operations.add_temp_root(path))
+        await self._read(self._inbox.word())
 
     async def add_indirect_root(self, link: Path) -> None:
         """Keep from the garbage collector what a link points to, for as long as it does."""

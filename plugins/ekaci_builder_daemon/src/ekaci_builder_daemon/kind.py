@@ -14,6 +14,7 @@ import attrs
 
 from ekaci_builder_daemon.builder import DaemonBuilder
 from ekaci_builder_daemon.connection import ConnectionLost
+from ekaci_builder_daemon.hook import Hook
 from ekaci_builder_daemon.operations import Greeting, Options
 from ekaci_builder_daemon.pool import Pool
 from ekaci_builder_daemon.protocol import Trust
@@ -61,7 +62,7 @@ class DaemonBuilderType:
         if config.max_jobs is not None and config.max_jobs < 0:
             raise UsageFault("must not be negative", where="builders.max_jobs", do="write 1 or more, or leave it out")
         path = _socket(config, context.environment)
-        pool = Pool(path, context.clock)
+        pool = Pool(path, context.clock, Hook(path, context))
         greeting = await _greeted(pool, path)
         settings = await _settings(context)
         context.log.info("daemon_greeted", nix=greeting.nix, protocol=str(greeting.version), trust=greeting.trust)

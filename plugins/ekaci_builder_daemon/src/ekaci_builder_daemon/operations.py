@@ -169,6 +169,11 @@ def build(drv: DrvPath) -> bytes:
     return word(Operation.BUILD_PATHS) + texts([_all_outputs(drv)]) + word(_NORMAL_BUILD)
 
 
+def add_temp_root(path: str) -> bytes:
+    """Ask that a path is kept from the garbage collector while the connection is open; the answer is a word."""
+    return word(Operation.ADD_TEMP_ROOT) + text(path)
+
+
 def add_indirect_root(link: str) -> bytes:
     """Ask that what a link points to is kept from the garbage collector; the answer is a word."""
     return word(Operation.ADD_INDIRECT_ROOT) + text(link)

@@ -11,6 +11,7 @@ import anyio
 import attrs
 
 from ekaci_builder_daemon.connection import Connection, Refused
+from ekaci_builder_daemon.hook import Hook
 from ekaci_core.api import Clock
 
 _BUILDS_EACH: Final = 200
@@ -31,8 +32,9 @@ class Pool:
     kept for long without work, or for ever.
     """
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, hook: Hook) -> None:
         self._path = path
+        self._hook = hook
         self._clock = clock
         self._idle: list[_Held] = []
 
@@ -51,6 +53,8 @@ class Pool:
         if held is None:
             held = _Held(await Connection.open(self._path))
         try:
+            if not held.builds:
+                held.connection.hook = await self._hook.held_by(held.connection)
             yield held.connection, held.builds > 0
         except Refused:
             self._give_back(held)

@@ -76,6 +76,7 @@ class Operation(enum.IntEnum):
     """What is asked of the daemon (``WorkerProto::Op``)."""
 
     BUILD_PATHS = 9
+    ADD_TEMP_ROOT = 11
     ADD_INDIRECT_ROOT = 12
     SET_OPTIONS = 19
     QUERY_DERIVATION_OUTPUT_MAP = 41
