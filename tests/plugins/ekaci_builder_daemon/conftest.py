@@ -1,4 +1,4 @@
-"""A daemon of Nix on a private socket, and users of it who have no other rights."""
+"""A daemon of Nix on a private socket."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from pathlib import Path
 import pytest
 
 from ekaci_core.testing.builders import Workshop
-
-NOBODY = 65534
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Iterable, Mapping
@@ -74,11 +75,13 @@ class DaemonBuilder(InLocalStore):
         except ConnectionLost as lost:
             when = "lost during the build" if heard.anything else "not to be had"
             reason = f"the connection to the Nix daemon was {when} ({lost}): check that nix-daemon runs"
-            return self._troubled(reason, transient=TransientKind.DAEMON)
+            return self._troubled(reason, TransientKind.DAEMON)
         except Unreadable as unreadable:
             return self._troubled(f"the Nix daemon's answer was not understood: {unreadable}")
         except OSError as error:
-            return self._troubled(f"what was built could not be kept: {error.filename}: {error.strerror}")
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            reason = f"what was built could not be kept: {error.filename}: {error.strerror}"
+            return self._troubled(reason, TransientKind.DISK if full else None)
 
     async def _over_a_connection(self, request: BuildRequest, heard: _Heard, *, fresh: bool) -> int | BuildInterrupted:
         async with self.pool.connection(fresh=fresh) as (connection, used):
@@ -97,7 +100,7 @@ class DaemonBuilder(InLocalStore):
             heard.hear((refused.error,))
             return _OTHER_ERROR
         if result is None:
-            return self._troubled("the Nix daemon was stopped", transient=TransientKind.DAEMON)
+            return self._troubled("the Nix daemon was stopped", TransientKind.DAEMON)
         if not result.is_success:
             heard.hear((_error_of(result),))
             return _STATUS.get(result.status, _FAILED)

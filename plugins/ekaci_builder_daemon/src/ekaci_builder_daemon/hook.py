@@ -19,6 +19,7 @@ from ekaci_builder_daemon.connection import Connection, Refused
 from ekaci_builder_daemon.protocol import Trust
 from ekaci_core.api import InfrastructureFault, PluginContext
 
+_PATIENCE_SECONDS: Final = 20.0
 _NAME: Final = "no-other-machines"
 _TEXT: Final = "#!/bin/sh\necho '# decline-permanently' >&2\n"
 
@@ -64,7 +65,9 @@ class Hook:
         with tempfile.TemporaryDirectory(prefix="ekaci-") as folder:
             file = _written(Path(folder))
             try:
-                done = await self._context.nix.run(["nix-store", "--add", str(file)], environment=self._environment)
+                done = await self._context.nix.run(
+                    ["nix-store", "--add", str(file)], environment=self._environment, timeout_seconds=_PATIENCE_SECONDS
+                )
             except InfrastructureFault as fault:
                 said = str(fault)
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,19 +62,18 @@ class DaemonBuilderType:
         if config.max_jobs is not None and config.max_jobs < 0:
             raise UsageFault("must not be negative", where="builders.max_jobs", do="write 1 or more, or leave it out")
         path = _socket(config, context.environment)
-        pool = Pool(path, context.clock, Hook(path, context))
-        greeting = await _greeted(pool, path)
-        settings = await _settings(context)
-        context.log.info("daemon_greeted", nix=greeting.nix, protocol=str(greeting.version), trust=greeting.trust)
-        if config.options and greeting.trust == Trust.NOT_TRUSTED:
-            context.log.warning("daemon_trusts_not", do="add this user to trusted-users, or leave `options` out")
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(pool.tidy)
-            try:
-                yield _builder(config, settings, pool, context)
-            finally:
-                tasks.cancel_scope.cancel()
-                pool.close()
+        with closing(Pool(path, context.clock, Hook(path, context))) as pool:
+            greeting = await _greeted(pool, path)
+            settings = await _settings(context)
+            context.log.info("daemon_greeted", nix=greeting.nix, protocol=str(greeting.version), trust=greeting.trust)
+            if config.options and greeting.trust == Trust.NOT_TRUSTED:
+                context.log.warning("daemon_trusts_not", do="add this user to trusted-users, or leave `options` out")
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(pool.tidy)
+                try:
+                    yield _builder(config, settings, pool, context)
+                finally:
+                    tasks.cancel_scope.cancel()
 
 
 def _builder(
