@@ -13,6 +13,7 @@ import attrs
 import pytest
 from tests.plugins.ekaci_builder_daemon.stand_in import (
     ADD_INDIRECT_ROOT,
+    ADD_TEMP_ROOT,
     LAST,
     NEXT,
     OUTPUT_MAP,
@@ -29,6 +30,7 @@ from tests.plugins.ekaci_builder_daemon.stand_in import (
 )
 
 from ekaci_builder_daemon import connection as connecting
+from ekaci_builder_daemon import pool as pooling
 from ekaci_builder_daemon.builder import DaemonBuilder
 from ekaci_builder_daemon.hook import Hook
 from ekaci_builder_daemon.operations import Options
@@ -106,10 +108,10 @@ class Place:
             finally:
                 builder.pool.close()
 
-    def alone(self, path: Path) -> DaemonBuilder:
-        """A builder without a daemon."""
-        without_nix = {"PATH": "/nowhere"}
-        context = PluginContext(RealClock(), self.log, without_nix, NixCommands(without_nix))
+    def alone(self, path: Path, programs: str = "/nowhere") -> DaemonBuilder:
+        """A builder without a daemon, and without Nix."""
+        environment = {"PATH": programs}
+        context = PluginContext(RealClock(), self.log, environment, NixCommands(environment))
         pool = Pool(path, context.clock, Hook(path, context))
         return DaemonBuilder("daemon", frozenset({LINUX}), frozenset(), 2, Options(), pool, context)
 
@@ -546,3 +548,52 @@ async def test_lines_are_in_the_log_while_the_build_runs(place: Place) -> None:
     async with place.builder(script) as (builder, _):
         assert await builder.build(place.request()) == Built()
     assert seen.is_set()
+
+
+def store_that_adds(folder: Path, path: str) -> str:
+    """Put a ``nix-store`` into a folder that adds what it is given as this path, and return the search path with it."""
+    program = folder / "bin" / "nix-store"
+    program.parent.mkdir()
+    program.write_text(
+        "#!/bin/sh\n"
+        f'[ "$NIX_REMOTE" = "unix://{folder}/socket" ] && [ "$1" = --add ] && [ -x "$2" ] || exit 1\n'
+        f'echo added >> {folder}/added; cp "$2" {path}; echo {path}\n'
+    )
+    program.chmod(0o755)
+    return f"{program.parent}:/bin:/usr/bin"
+
+
+async def test_who_is_trusted_names_a_hook_and_holds_it(place: Place) -> None:
+    hook, told = place.folder / "hook", []
+
+    async def script(dialogue: Dialogue) -> None:
+        await dialogue.greet(trust=1)
+        assert await dialogue.path(ADD_TEMP_ROOT) == str(hook)
+        told.append((await dialogue.options())["build-hook"])
+        drv = await dialogue.build()
+        place.out.touch()
+        await dialogue.result(drv)
+
+    async with stand_in(place.folder / "socket", script):
+        builder = place.alone(place.folder / "socket", store_that_adds(place.folder, str(hook)))
+        for _ in range(2):
+            assert await builder.build(place.request()) == Built()
+            builder.pool.close()
+    assert told == [str(hook)] * 2
+    assert (place.folder / "added").read_text() == "added\n", "once for all connections"
+
+
+async def test_a_connection_is_used_so_often_and_left_alone_so_long(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pooling, "_BUILDS_EACH", 2)
+    monkeypatch.setattr(pooling, "_IDLE_SECONDS", 0.05)
+    async with place.builder(builds(place, times=3)) as (builder, dialogues), anyio.create_task_group() as tasks:
+        for _ in range(3):
+            assert await builder.build(place.request()) == Built()
+        assert len(dialogues) == 2
+        tasks.start_soon(builder.pool.tidy)
+        with anyio.fail_after(30):
+            while builder.pool._idle:  # noqa: ASYNC110 - what closes them sets no event
+                await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()

@@ -73,6 +73,12 @@ def test_of_a_very_long_line_the_beginning_is_heard() -> None:
     assert events == [NixResult(7, 101, ("a" * TEXT_BYTES,), cut=True), NixResult(7, 101, ("b",))]
 
 
+def test_all_fields_of_one_message_have_the_room_of_one_line() -> None:
+    big = w(1) + s("a" * TEXT_BYTES)
+    events, _ = heard(w(RESULT, 7, 999, 50) + 50 * big + w(LAST), 100_000)
+    assert events == [NixResult(7, 999, ("a" * TEXT_BYTES, *49 * [""]), cut=True)]
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ekaci_builder_daemon.protocol import Field, Level, Told
-from ekaci_builder_daemon.wire import Inbox, Reading, Unreadable
+from ekaci_builder_daemon.wire import TEXT_BYTES, Inbox, Reading, Unreadable
 from ekaci_core.api import NixEvent, NixMessage, NixResult, NixStarted, NixStopped
 
 _MOST_FIELDS: Final = 100
@@ -60,15 +60,15 @@ def _started(inbox: Inbox) -> Reading[NixStarted]:
 
 def _fields(inbox: Inbox) -> Reading[tuple[tuple[int | str, ...], bool]]:
     fields: list[int | str] = []
-    any_cut = False
+    any_cut, room = False, TEXT_BYTES
     for _ in range((yield from inbox.count(_MOST_FIELDS, "fields of an activity"))):
         kind = yield from inbox.word()
         if kind == Field.NUMBER:
             fields.append((yield from inbox.word()))
         elif kind == Field.TEXT:
-            data, cut = yield from inbox.data()
+            data, cut = yield from inbox.data(room)
             fields.append(data.decode(errors="replace"))
-            any_cut = any_cut or cut
+            any_cut, room = any_cut or cut, room - len(data)
         else:
             raise Unreadable(f"it sent a field of the unknown kind {kind:#x}")
     return tuple(fields), any_cut

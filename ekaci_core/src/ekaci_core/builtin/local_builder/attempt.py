@@ -22,6 +22,7 @@ _LOGGED_LEVEL: Final = 1
 _KEPT_ERRORS: Final = 20
 _KEPT_PLAIN: Final = 10
 _KEPT_ACTIVITIES: Final = 1000  # of more at once, who builds with one job does not hear in earnest
+_SHOWN_CHARACTERS: Final = 200
 
 
 class Attempt:
@@ -60,7 +61,7 @@ class Attempt:
                 return _encoded(f"{self._others.get(record.activity, '')}{record.text}{cut}\n")
             case PhaseSet():
                 if self._on_phase is not None and record.activity not in self._others:
-                    self._on_phase(record.phase)
+                    self._on_phase(record.phase[:_SHOWN_CHARACTERS])
             case ActivityStarted():
                 self._started(record)
             case ActivityStopped():
@@ -98,4 +99,4 @@ def _name_of(path: str) -> str:
     try:
         return DrvPath.parse(path).name
     except BadName:
-        return path
+        return path[:_SHOWN_CHARACTERS]
