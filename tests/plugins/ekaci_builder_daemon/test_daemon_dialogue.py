@@ -298,6 +298,32 @@ async def test_who_is_no_daemon_is_told_once(
     assert place.log.warnings == ["daemon_trouble"]
 
 
+async def test_a_daemon_that_refuses_says_why(place: Place) -> None:
+    async def script(dialogue: Dialogue) -> None:
+        assert (await dialogue.word(), await dialogue.word()) == (0x6E697863, 0x126)
+        await dialogue.say(w(0x6478696F, 0x125) + s("2.99.9") + w(2) + error("you may not"))
+        await dialogue.gone()
+
+    async with place.builder(script) as (builder, _):
+        outcome = await builder.build(place.request())
+    assert isinstance(outcome, BuildInterrupted)
+    assert "it refuses: you may not" in outcome.reason
+
+
+async def test_remarks_without_end_take_no_room(place: Place) -> None:
+    async def script(dialogue: Dialogue) -> None:
+        await dialogue.greet()
+        await dialogue.say(10_000 * (w(NEXT) + s("warning: ignoring that\n")))
+        await dialogue.options()
+        await dialogue.gone()
+
+    async with place.builder(script) as (builder, _):
+        link = await connecting.Connection.open(place.folder / "socket")
+        assert len(await link.set_options(Options())) == 20
+        link.close()
+        assert builder.slots == 2
+
+
 async def test_a_daemon_that_says_nothing_is_not_waited_for(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connecting, "GREETING_SECONDS", 0.2)
     async with place.builder(hang) as (builder, _):

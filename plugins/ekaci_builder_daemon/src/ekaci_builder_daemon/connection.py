@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -21,6 +22,7 @@ GREETING_SECONDS: Final = 15.0
 
 _CHUNK: Final = 256 * 1024
 _PAUSE_SECONDS: Final = 0.02
+_KEPT_REMARKS: Final = 20
 
 Value = TypeVar("Value")
 
@@ -71,6 +73,9 @@ class Connection:
         except OSError as error:
             connection.close()
             raise ConnectionLost(error.strerror or str(error)) from None
+        except Refused as refused:
+            connection.close()
+            raise ConnectionLost(f"it refuses: {refused}") from None
         except BaseException:
             connection.close()
             raise
@@ -94,12 +99,16 @@ class Connection:
         self._link.close()
 
     async def set_options(self, options: Options) -> Sequence[NixEvent]:
-        """Have the daemon use these settings from now on; return what it has to say to that."""
+        """Have the daemon use these settings from now on; return the beginning of what it has to say to that."""
         if options == self._options:
             return ()
         self._options = None
         said: list[NixEvent] = []
-        await self._ask(operations.set_options(options), said.extend)
+
+        def note(events: Iterable[NixEvent]) -> None:
+            said.extend(islice(events, _KEPT_REMARKS - len(said)))
+
+        await self._ask(operations.set_options(options), note)
         self._options = options
         return said
 

@@ -62,18 +62,18 @@ class Hook:
             self._is_impossible = self._path is None
 
     async def _added(self) -> str | None:
-        with tempfile.TemporaryDirectory(prefix="ekaci-") as folder:
-            file = _written(Path(folder))
-            try:
+        try:
+            with tempfile.TemporaryDirectory(prefix="ekaci-") as folder:
+                command = ["nix-store", "--add", str(_written(Path(folder)))]
                 done = await self._context.nix.run(
-                    ["nix-store", "--add", str(file)], environment=self._environment, timeout_seconds=_PATIENCE_SECONDS
+                    command, environment=self._environment, timeout_seconds=_PATIENCE_SECONDS
                 )
-            except InfrastructureFault as fault:
-                said = str(fault)
-            else:
-                if done.status == 0:
-                    return done.stdout.strip()
-                said = done.stderr.strip()
+        except (InfrastructureFault, OSError) as fault:
+            said = str(fault)
+        else:
+            if done.status == 0:
+                return done.stdout.strip()
+            said = done.stderr.strip()
         self._context.log.warning("daemon_build_hook_stays", reason=said[:500])
         return None
 
