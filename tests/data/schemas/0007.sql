@@ -33,7 +33,7 @@ CREATE TABLE build (
   state INTEGER NOT NULL,
   failures INTEGER NOT NULL,
   blockers BLOB
-) STRICT;
+, event INTEGER) STRICT;
 CREATE TABLE build_event (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   derivation INTEGER NOT NULL REFERENCES derivation (id),
