@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gidgethub.apps import get_jwt
 
-from ekaci_core.api import Clock, CredentialSource, InfrastructureFault, Lease, Logger, Secret, UsageFault
+from ekaci_core.api import Clock, HeldCredentials, InfrastructureFault, Lease, Logger, Secret, UsageFault
 
 APP_ID: Final = "GITHUB_APP_ID"
 PRIVATE_KEY: Final = "GITHUB_APP_PRIVATE_KEY"
@@ -99,7 +99,7 @@ def _signed(key: AppKey, where: str) -> Secret:
 class AppKeys:
     """The app's key as its source yields it now, and tokens that are signed with it."""
 
-    def __init__(self, source: CredentialSource, clock: Clock, log: Logger, where: str) -> None:
+    def __init__(self, source: HeldCredentials, clock: Clock, log: Logger, where: str) -> None:
         """Take the open source; ``where`` is the table's address in the configuration."""
         self._source = source
         self._clock = clock
@@ -136,7 +136,7 @@ class AppKeys:
             if self._signed is not None and self._signed[0] != refused:
                 return
             self._signed = None
-            lease = await self._source.resolve()
+            lease = await self._source.renew(self._lease)
             self._key, self._lease = await app_key_of(lease.secrets, self._where), lease
 
     async def _current(self) -> AppKey:

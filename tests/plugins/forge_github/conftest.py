@@ -153,6 +153,10 @@ class Source:
             raise found
         return found
 
+    async def renew(self, refused: Lease | None = None) -> Lease:
+        assert refused is not None
+        return await self.resolve()
+
 
 @attrs.frozen
 class Resolver:

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ekaci_core.api import CredentialType, Lease, NixPrograms, PluginContext, UsageFault
+from ekaci_core.api import CredentialType, Lease, NixPrograms, NotKeyValues, PluginContext, UsageFault, parse_key_values
 from ekaci_core.builtin import plugin
 from ekaci_core.builtin.credentials import CachixTokenType, EnvType, FileType, GithubAppKeyFileType, NoneType
-from ekaci_core.builtin.credentials.key_values import NotKeyValues, parse_key_values
 from ekaci_core.builtin.nix_programs import NixCommands
 from ekaci_core.config.credential_sources import (
     CachixTokenSettings,

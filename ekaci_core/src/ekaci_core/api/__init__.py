@@ -16,7 +16,14 @@ from ekaci_core.api.builder import (
     TransientKind,
 )
 from ekaci_core.api.context import Clock, Logger, PluginContext
-from ekaci_core.api.credentials import CredentialResolver, CredentialSource, CredentialType, CredentialUse, Lease
+from ekaci_core.api.credentials import (
+    CredentialResolver,
+    CredentialSource,
+    CredentialType,
+    CredentialUse,
+    HeldCredentials,
+    Lease,
+)
 from ekaci_core.api.errors import EkaciError, EvaluatorUnavailable, InfrastructureFault, UsageFault
 from ekaci_core.api.evaluator import EvaluationRequest, Evaluator, EvaluatorType
 from ekaci_core.api.nix import HearNix, NixAnswer, NixConversation, NixPrograms, Realised
@@ -34,6 +41,7 @@ from ekaci_core.model.evaluation import (
     UnchangedAttribute,
 )
 from ekaci_core.model.ids import AttrPath, CommitSha, DrvPath, StorePath, System
+from ekaci_core.model.key_values import NotKeyValues, parse_key_values, secrets_of
 from ekaci_core.model.secret import Secret
 
 if TYPE_CHECKING:
@@ -182,6 +190,7 @@ __all__ = [
     "ForgeEvent",
     "ForgeType",
     "HearNix",
+    "HeldCredentials",
     "Ignored",
     "InLocalStore",
     "InfrastructureFault",
@@ -199,6 +208,7 @@ __all__ = [
     "NixResult",
     "NixStarted",
     "NixStopped",
+    "NotKeyValues",
     "NullAttribute",
     "Opinion",
     "Output",
@@ -230,4 +240,6 @@ __all__ = [
     "WebhookRequest",
     "WorkflowRequested",
     "WriteBudget",
+    "parse_key_values",
+    "secrets_of",
 ]

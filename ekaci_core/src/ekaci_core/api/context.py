@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from ekaci_core.api.credentials import CredentialResolver, CredentialSource, CredentialUse
+from ekaci_core.api.credentials import CredentialResolver, CredentialUse, HeldCredentials
 from ekaci_core.model.errors import UsageFault
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Logger(Protocol):
 class NoCredentials:
     """Where nothing has secrets: a review at a terminal."""
 
-    async def open(self, use: CredentialUse, *, purpose: str) -> CredentialSource:
+    async def open(self, use: CredentialUse, *, purpose: str) -> HeldCredentials:
         """Refuse.
 
         Raises:

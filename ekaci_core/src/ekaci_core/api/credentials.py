@@ -43,10 +43,26 @@ class CredentialSource(Protocol):
         ...
 
 
+class HeldCredentials(CredentialSource, Protocol):
+    """A source as its user gets it: what it gave is kept while it holds, and read anew in the background."""
+
+    async def renew(self, refused: Lease | None = None) -> Lease:
+        """Read the secrets anew: somebody was refused with them.
+
+        Args:
+            refused: the lease that was used; if it has been replaced meanwhile, what replaced it is returned.
+
+        Raises:
+            UsageFault: as for `resolve`.
+            InfrastructureFault: as for `resolve`.
+        """
+        ...
+
+
 class CredentialResolver(Protocol):
     """Opens what a plugin's configuration names."""
 
-    async def open(self, use: CredentialUse, *, purpose: str) -> CredentialSource:
+    async def open(self, use: CredentialUse, *, purpose: str) -> HeldCredentials:
         """Open a source for as long as the plugin's instance is open; ``purpose`` names the use in messages.
 
         Raises:

@@ -22,6 +22,8 @@ REFERENCE: Final = "github-app-key"
 
 APP_ID: Final = "GITHUB_APP_ID"
 APP_KEY: Final = "GITHUB_APP_PRIVATE_KEY"
+APP_SECRET: Final = "eka-ci/github-app"
+"""The secret of an App that an instance reads, where nothing else is said."""
 
 _NAME: Final = re.compile(r"[a-z][a-z-]{0,39}")
 
@@ -62,12 +64,23 @@ class CachixTokenSettings:
 
 @attrs.frozen
 class VaultSettings:
-    """Of ``vault``."""
+    """Of ``vault``, as the plugin's own class has them."""
 
     address: Text
     secret_path: Text
     token_env: VariableName = "VAULT_TOKEN"  # noqa: S105 - a name
+    token_file: Path | None = None
     namespace: Text | None = None
+    mount: Text | None = None
+    kv_version: int | None = None
+    auth: Annotated[str, one_of("token", "approle", "kubernetes", "jwt")] = "token"
+    auth_mount: Text | None = None
+    role: Text | None = None
+    role_id: Text | None = None
+    secret_id_env: VariableName = "VAULT_SECRET_ID"  # noqa: S105 - a name
+    secret_id_file: Path | None = None
+    jwt_file: Path | None = None
+    ca_file: Path | None = None
 
 
 @attrs.frozen
@@ -144,6 +157,13 @@ def cannot_name_app(use: CredentialUse) -> str | None:
             return f"vars lacks {' and '.join(missing)}" if missing else None
         case _:
             return None
+
+
+def for_app(use: CredentialUse) -> CredentialUse:
+    """Return what a use means to a GitHub App: an instance's identity is no App, but may read one's secret."""
+    if use.source == "instance-metadata" and "secret_name" not in use.settings:
+        return attrs.evolve(use, settings={**use.settings, "secret_name": APP_SECRET})
+    return use
 
 
 def _use(value: object, sources: Mapping[str, type[Any]], converter: Converter) -> CredentialUse:

@@ -45,7 +45,10 @@ def _of_source(use: CredentialUse, environment: Mapping[str, str]) -> Iterator[t
         case "vault":
             if not is_web_address(settings.get("address", "")):
                 yield "address", 'it is no address such as "https://vault.example.com:8200"'
-            yield from _variable("token_env", settings.get("token_env", "VAULT_TOKEN"), environment)
+            if settings.get("auth", "token") == "token" and "token_file" not in settings:
+                yield from _variable("token_env", settings.get("token_env", "VAULT_TOKEN"), environment)
+            for key in ("token_file", "secret_id_file", "jwt_file", "ca_file"):
+                yield from _file(key, settings.get(key))
         case "file":
             yield from _file("path", settings.get("path"))
         case "github-app-key-file":

@@ -11,11 +11,12 @@ import attrs
 import cattrs
 from cattrs import Converter
 
+from ekaci_core.api.credentials import CredentialUse
 from ekaci_core.config.bounds import BuildingSettings
 from ekaci_core.config.convert import Located, WrongValue, address, locate, named, shown_key, strict_converter
-from ekaci_core.config.credential_sources import register_credentials
+from ekaci_core.config.credential_sources import for_app, register_credentials
 from ekaci_core.config.default_paths import data_home, socket_places
-from ekaci_core.config.entries import CacheEntry, Entries, ForgeEntry
+from ekaci_core.config.entries import GITHUB_APPS, CacheEntry, Entries, ForgeEntry
 from ekaci_core.config.given import Given, overlay
 from ekaci_core.config.hiding import register_secrets
 from ekaci_core.config.implicit import add_implicit
@@ -209,7 +210,7 @@ def _served(entry: ForgeEntry, references: References, security: SecuritySetting
     use = entry.config.credentials
     config = attrs.evolve(
         entry.config,
-        credentials=use and references.follow(use, entry.at),
+        credentials=use and _meant(references.follow(use, entry.at), entry.table),
         webhook_secret=entry.config.webhook_secret or security.webhook_secret,
         insecure_webhooks=security.allow_insecure_webhooks,
     )
@@ -218,3 +219,7 @@ def _served(entry: ForgeEntry, references: References, security: SecuritySetting
 
 def _fields_of(value: Any, kind: type[Any]) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in attrs.fields(kind)}
+
+
+def _meant(use: CredentialUse, table: str) -> CredentialUse:
+    return for_app(use) if table == GITHUB_APPS else use

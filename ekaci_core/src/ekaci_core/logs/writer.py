@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from ekaci_core.logs.files import LogFiles, earlier_locked, lock, stands_at
+from ekaci_core.telemetry import REDACTOR
 
 LOG_BYTES: Final = 128 * 1024 * 1024
 """Longest log that is kept whole."""
@@ -24,7 +25,10 @@ _APPENDING: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
 class BuildLog:
-    """Writes one log. What is written can be read at once, and stays when the process is killed."""
+    """Writes one log. What is written can be read at once, and stays when the process is killed.
+
+    Secrets of this process are masked; once there are any, a word that is not ended is held back until it is.
+    """
 
     def __init__(self, path: Path, *, limit: int = LOG_BYTES, tail: int | None = None) -> None:
         """Begin the log at ``path``; its directory is made if it is not there. An earlier log is readable until then.
@@ -47,6 +51,7 @@ class BuildLog:
         self._left = max(limit - _SEGMENTS * self._segment_bytes, 0)
         self._segments: deque[int] = deque()
         self._size = 0
+        self._masking = REDACTOR.stream()
         if path.is_char_device():
             self._left = sys.maxsize
             self._file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
@@ -56,24 +61,20 @@ class BuildLog:
 
     def write(self, data: bytes) -> None:
         """Append to the log; it has been handed to the kernel before this returns."""
-        rest = memoryview(data)
-        while rest:
-            if not self._left:
-                self._next_segment()
-            written = os.write(self._file, rest[: self._left])
-            self._left -= written
-            self._size += written
-            rest = rest[written:]
+        self._append(self._masking.feed(data))
 
     def close(self) -> None:
         """End the log; a second time nothing happens."""
         if self._file == _CLOSED:
             return
-        file, self._file = self._file, _CLOSED
         try:
-            os.close(file)
+            self._append(self._masking.end())
         finally:
-            os.close(self._lock)
+            file, self._file = self._file, _CLOSED
+            try:
+                os.close(file)
+            finally:
+                os.close(self._lock)
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +83,16 @@ class BuildLog:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _append(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            if not self._left:
+                self._next_segment()
+            written = os.write(self._file, rest[: self._left])
+            self._left -= written
+            self._size += written
+            rest = rest[written:]
 
     def _begin(self) -> int:
         """Put an empty log in the place of the earlier one: at each step, one of the two can be read."""

@@ -145,6 +145,7 @@ class _Opening:
         sources = await self.stack.enter_async_context(Instances(self.registry, own))
         converter = server_converter(shapes_of(self.registry))
         credentials = Credentials(self.registry, sources, converter, self.clock, self.log)
+        await self.stack.enter_async_context(credentials.kept())
         return await self.stack.enter_async_context(
             Instances(self.registry, attrs.evolve(context, credentials=credentials))
         )

@@ -1,5 +1,6 @@
-"""Logs: events with fields, for operators and for finding faults."""
+"""Logs: events with fields, for operators and for finding faults; and the masks that hide secrets in all logs."""
 
 from ekaci_core.telemetry.logs import LOG, configure_logs
+from ekaci_core.telemetry.redaction import REDACTOR, RedactedStream, Redactor
 
-__all__ = ["LOG", "configure_logs"]
+__all__ = ["LOG", "REDACTOR", "RedactedStream", "Redactor", "configure_logs"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any, Final, TextIO
 
+from ekaci_core.telemetry.redaction import REDACTOR
+
 
 class Log:
     """A logger that loads structlog with its first event: that takes a fifth of a second, and most runs log nothing."""
@@ -57,6 +59,7 @@ def _structured(stream: TextIO) -> Any:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0),
+            lambda _logger, _level, line: REDACTOR.text(line),  # last: no field and no traceback gets past it
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
     )

@@ -10,8 +10,7 @@ from typing import Final
 import anyio.to_thread
 import attrs
 
-from ekaci_core.api import CredentialSource, Lease, PluginContext, UsageFault
-from ekaci_core.builtin.credentials.key_values import NotKeyValues, parse_key_values
+from ekaci_core.api import CredentialSource, Lease, NotKeyValues, PluginContext, UsageFault, parse_key_values
 from ekaci_core.builtin.credentials.private_file import read_private
 from ekaci_core.config.credential_sources import FileSettings
 

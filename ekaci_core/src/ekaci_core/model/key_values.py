@@ -1,12 +1,13 @@
-"""What a file of secrets says: JSON, or lines ``KEY=VALUE``. Pure; nothing of the text stands in a message."""
+"""What a place of secrets says: JSON, or lines ``KEY=VALUE``. Nothing of the text stands in a message."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Final
 
-from ekaci_core.api import Secret
+from ekaci_core.model.secret import Secret
 
 _LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.\-]*)\s*=(.*)", re.DOTALL)
 _PEM_BEGIN: Final = re.compile(r"-----BEGIN [A-Z0-9 ]+-----")
@@ -30,18 +31,27 @@ def parse_key_values(text: str) -> dict[str, Secret]:
     return _from_json(stripped) if stripped.startswith("{") else _from_lines(text.lstrip("\ufeff"))
 
 
-def _from_json(text: str) -> dict[str, Secret]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        line = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise NotKeyValues(f"it begins like JSON and is none{line}") from None
+def secrets_of(found: Mapping[str, object]) -> dict[str, Secret]:
+    """Hide the values of an object: texts and whole numbers.
+
+    Raises:
+        NotKeyValues: a value is something else; names its key.
+    """
     secrets = {}
     for key, value in found.items():
         if isinstance(value, bool | float) or not isinstance(value, str | int):
             raise NotKeyValues(f"{key!r} is neither a text nor a whole number")
         secrets[key] = Secret(str(value))
     return secrets
+
+
+def _from_json(text: str) -> dict[str, Secret]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        line = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise NotKeyValues(f"it begins like JSON and is none{line}") from None
+    return secrets_of(found)
 
 
 def _from_lines(text: str) -> dict[str, Secret]:

@@ -1,0 +1,1 @@
+"""Credential sources of AWS, and the metadata services of three clouds."""

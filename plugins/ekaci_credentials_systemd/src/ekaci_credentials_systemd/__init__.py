@@ -1,0 +1,1 @@
+"""The credential source ``systemd-credential``: what the unit was given."""

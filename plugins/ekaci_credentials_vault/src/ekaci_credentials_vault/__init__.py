@@ -1,0 +1,1 @@
+"""The credential source ``vault``: secrets from HashiCorp Vault and OpenBao."""
