@@ -26,7 +26,7 @@ from ekaci_core.telemetry.logs import LOG
 TOKEN = "canary/t0ken+with=signs&all"  # noqa: S105 - a canary
 PHRASE = "a canary phrase with words"
 PEM = (
-    rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    rsa.generate_private_key(public_exponent=65537, key_size=2048)
     .private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
@@ -86,10 +86,10 @@ def gives_away(text: str, value: str) -> list[str]:
         url = quote(line, safe="")
         small = re.sub("%..", lambda code: code[0].lower(), url)
         for form in (line, url, small, quote(line), json.dumps(line)[1:-1]):
-            found += [form[at : at + 12] for at in range(0, len(form) - 11) if form[at : at + 12] in text]
+            found += [form[at : at + 12] for at in range(len(form) - 11) if form[at : at + 12] in text]
     for before in range(3):
         encoded = base64.b64encode(bytes(before) + value.encode()).decode()[4:-8]
-        windows = (encoded[at : at + 40] for at in range(0, max(len(encoded) - 39, 1)))
+        windows = (encoded[at : at + 40] for at in range(max(len(encoded) - 39, 1)))
         found += [window for window in windows if window in flat]
     return found
 

@@ -22,7 +22,7 @@ REFERENCE: Final = "github-app-key"
 
 APP_ID: Final = "GITHUB_APP_ID"
 APP_KEY: Final = "GITHUB_APP_PRIVATE_KEY"
-APP_SECRET: Final = "eka-ci/github-app"
+APP_SECRET: Final = "eka-ci/github-app"  # noqa: S105 - a name
 """The secret of an App that an instance reads, where nothing else is said."""
 
 _NAME: Final = re.compile(r"[a-z][a-z-]{0,39}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ekaci_core.api.credentials import CredentialUse
 from ekaci_core.config.convert import address
@@ -43,12 +44,7 @@ def _of_source(use: CredentialUse, environment: Mapping[str, str]) -> Iterator[t
         case "cachix-token":
             yield from _variable("env_var", settings.get("env_var"), environment)
         case "vault":
-            if not is_web_address(settings.get("address", "")):
-                yield "address", 'it is no address such as "https://vault.example.com:8200"'
-            if settings.get("auth", "token") == "token" and "token_file" not in settings:
-                yield from _variable("token_env", settings.get("token_env", "VAULT_TOKEN"), environment)
-            for key in ("token_file", "secret_id_file", "jwt_file", "ca_file"):
-                yield from _file(key, settings.get(key))
+            yield from _of_vault(settings, environment)
         case "file":
             yield from _file("path", settings.get("path"))
         case "github-app-key-file":
@@ -60,6 +56,15 @@ def _of_source(use: CredentialUse, environment: Mapping[str, str]) -> Iterator[t
                 yield from _file("name", Path(folder, settings.get("name", "")))
             else:
                 yield "", _unset("CREDENTIALS_DIRECTORY")
+
+
+def _of_vault(settings: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    if not is_web_address(settings.get("address", "")):
+        yield "address", 'it is no address such as "https://vault.example.com:8200"'
+    if settings.get("auth", "token") == "token" and "token_file" not in settings:
+        yield from _variable("token_env", settings.get("token_env", "VAULT_TOKEN"), environment)
+    for key in ("token_file", "secret_id_file", "jwt_file", "ca_file"):
+        yield from _file(key, settings.get(key))
 
 
 def _variable(key: str, name: str | None, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:

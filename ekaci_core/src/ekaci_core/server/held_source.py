@@ -139,7 +139,9 @@ class HeldSource:
         if self._fault is not None or self._lease is None:
             return RETRY_SECONDS
         early = self._early(self._lease)
-        return min(LOOK_SECONDS, max(self._left(self._lease) - early * (1 + BEHIND_SECONDS / EARLY_SECONDS), early, 1.0))
+        return min(
+            LOOK_SECONDS, max(self._left(self._lease) - early * (1 + BEHIND_SECONDS / EARLY_SECONDS), early, 1.0)
+        )
 
     async def _read(self) -> Lease:
         try:

@@ -59,7 +59,11 @@ def _structured(stream: TextIO) -> Any:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0),
-            lambda _logger, _level, line: REDACTOR.text(line),  # last: no field and no traceback gets past it
+            _masked,  # last: no field and no traceback gets past it
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
     )
+
+
+def _masked(_logger: object, _level: str, line: Any) -> str:
+    return REDACTOR.text(line)

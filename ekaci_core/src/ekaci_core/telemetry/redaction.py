@@ -12,7 +12,7 @@ from ekaci_core.telemetry.forms import forms
 from ekaci_core.telemetry.masks import Masks, Span
 
 GENERATIONS: Final = 4
-"""So many earlier values of a secret that was replaced are masked on: builds that began with them may still print them."""
+"""So many leases of one use are masked: builds that began with an earlier one may still print it."""
 LEAST_HELD: Final = 4096
 
 _MASK: Final = REDACTED.encode()
@@ -109,7 +109,8 @@ def _before(spans: list[Span], at: int) -> int:
 def _masked(data: bytes, spans: list[Span]) -> bytes:
     if not spans:
         return data
-    parts, at = [], 0
+    parts: list[bytes] = []
+    at = 0
     for start, end in spans:
         parts += data[at:start], _MASK
         at = end

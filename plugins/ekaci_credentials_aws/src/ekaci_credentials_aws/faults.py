@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import botocore.exceptions as raised
@@ -32,7 +33,18 @@ _NO_IDENTITY: Final = (
     raised.InvalidConfigError,
     raised.ConfigParseError,
 )
-_UNREACHABLE: Final = (raised.HTTPClientError, raised.ConnectionError, raised.EndpointConnectionError)
+_NOT_LOGGED_IN: Final = (raised.SSOError, raised.UnauthorizedSSOTokenError, raised.TokenRetrievalError)
+_UNREACHABLE: Final = (raised.HTTPClientError, raised.ConnectionError)
+
+# In this order: the kind of error, what it becomes, why, and what to do; None for what the caller says of identities.
+_KNOWN: Final[Sequence[tuple[type[Exception] | tuple[type[Exception], ...], type[EkaciError], str, str | None]]] = (
+    (raised.ProfileNotFound, UsageFault, "there is no such profile", None),
+    (_NOT_LOGGED_IN, UsageFault, "nobody is logged in by SSO, or not any more", None),
+    (raised.NoRegionError, UsageFault, "no region is known", "set region, or AWS_REGION where the server is started"),
+    (_NO_IDENTITY, UsageFault, "there are no usable keys to ask with", None),
+    (_UNREACHABLE, InfrastructureFault, "it cannot be reached", "see whether it is reached from here; verify region"),
+    (Exception, InfrastructureFault, "AWS's library gives up", "see the settings, and AWS's own files"),
+)
 
 
 def fault_of(error: Exception, doing: str, *, where: str, do: str, identity: str) -> EkaciError:
@@ -45,24 +57,10 @@ def fault_of(error: Exception, doing: str, *, where: str, do: str, identity: str
         do: what to do where AWS refuses, or has nothing.
         identity: what to do where there is nobody to ask as.
     """
-    match error:
-        case raised.ClientError():
-            code = str(error.response.get("Error", {}).get("Code", "unknown"))
-            if code in _DENIED or code in _MISSING:
-                return UsageFault(f"{doing}: {code}", where=where, do=do)
-            return InfrastructureFault(f"{doing}: AWS answers {code}", where=where, do="it is tried again")
-        case raised.ProfileNotFound():
-            return UsageFault(f"{doing}: there is no such profile", where=where, do=identity)
-        case raised.SSOError() | raised.UnauthorizedSSOTokenError() | raised.TokenRetrievalError():
-            return UsageFault(f"{doing}: nobody is logged in by SSO, or not any more", where=where, do=identity)
-        case raised.NoRegionError():
-            what, do = f"{doing}: no region is known", "set region, or AWS_REGION where the server is started"
-            return UsageFault(what, where=where, do=do)
-        case _ if isinstance(error, _NO_IDENTITY):
-            return UsageFault(f"{doing}: there are no keys to ask with ({type(error).__name__})", where=where, do=identity)
-        case _ if isinstance(error, _UNREACHABLE):
-            what, do = f"{doing}: it cannot be reached", "see whether it can be reached from here, and verify region"
-            return InfrastructureFault(what, where=where, do=do)
-        case _:
-            what, do = f"{doing}: {type(error).__name__}", "see the settings of the source, and AWS's own files"
-            return InfrastructureFault(what, where=where, do=do)
+    if isinstance(error, raised.ClientError):
+        code = str(error.response.get("Error", {}).get("Code", "unknown"))
+        if code in _DENIED or code in _MISSING:
+            return UsageFault(f"{doing}: {code}", where=where, do=do)
+        return InfrastructureFault(f"{doing}: AWS answers {code}", where=where, do="it is tried again")
+    _, kind, reason, known = next(each for each in _KNOWN if isinstance(error, each[0]))
+    return kind(f"{doing}: {reason} ({type(error).__name__})", where=where, do=known or identity)

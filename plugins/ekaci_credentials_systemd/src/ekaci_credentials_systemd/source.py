@@ -54,7 +54,7 @@ class SystemdCredentialSource:
         folder = self._environment.get(DIRECTORY)
         if not folder:
             raise UsageFault(
-                f"the variable {DIRECTORY} is not set: the server was not started by systemd, or is given no credentials",
+                f"the variable {DIRECTORY} is not set: systemd did not start the server, or gives it no credentials",
                 where=f"systemd-credential: {self._name}",
                 do=f"give the unit LoadCredential={self._name}:/path/of/the/secret",
             )
@@ -93,7 +93,7 @@ def _read(path: Path) -> str:
     where = f"systemd-credential: {path}"
     do = f"see LoadCredential= or LoadCredentialEncrypted= of the unit: it must name {path.name}"
     try:
-        with path.open("rb", opener=_without_waiting) as file:
+        with open(path, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise UsageFault("this is not a file", where=where, do=do)
             content = file.read(LIMIT + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import hvac.exceptions
@@ -14,17 +15,41 @@ from ekaci_credentials_vault.settings import VaultSettings
 RAISED: Final = (hvac.exceptions.VaultError, requests.RequestException, ForbiddenPeer, ValueError)
 """What asking Vault raises."""
 
-_LATER: Final = (
+
+class Denied(UsageFault):
+    """Vault refuses; another token may do."""
+
+
+_UNREADY: Final = (
     hvac.exceptions.VaultDown,
     hvac.exceptions.InternalServerError,
     hvac.exceptions.BadGateway,
     hvac.exceptions.RateLimitExceeded,
     hvac.exceptions.VaultNotInitialized,
 )
+_REFUSED: Final = (hvac.exceptions.Forbidden, hvac.exceptions.Unauthorized)
 
-
-class Denied(UsageFault):
-    """Vault refuses; another token may do."""
+# In this order: the kind of error, what it becomes, why, and what to do; None for what the caller says.
+_KNOWN: Final[Sequence[tuple[type[Exception] | tuple[type[Exception], ...], type[EkaciError], str, str | None]]] = (
+    (_REFUSED, Denied, "permission denied (403)", None),
+    (hvac.exceptions.InvalidRequest, UsageFault, "Vault refuses the request (400)", None),
+    (hvac.exceptions.InvalidPath, UsageFault, "there is nothing (404)", None),
+    (
+        _UNREADY,
+        InfrastructureFault,
+        "Vault is sealed, not ready or overloaded",
+        "see `vault status`; it is asked again",
+    ),
+    (
+        requests.exceptions.SSLError,
+        InfrastructureFault,
+        "its certificate cannot be verified",
+        "name the certificates of its authority in ca_file",
+    ),
+    (requests.Timeout, InfrastructureFault, "no answer in time", "see whether it is up and can be reached from here"),
+    (requests.RequestException, InfrastructureFault, "it cannot be reached", "verify address, and that Vault is up"),
+    (Exception, InfrastructureFault, "the answer is not Vault's", "verify address: something else is there"),
+)
 
 
 def fault_of(error: Exception, doing: str, settings: VaultSettings, *, denied: str) -> EkaciError:
@@ -36,35 +61,8 @@ def fault_of(error: Exception, doing: str, settings: VaultSettings, *, denied: s
         settings: whose it is.
         denied: what to do where Vault refuses.
     """
-    where = settings.where
-    match error:
-        case ForbiddenPeer():
-            what = f"{doing}: the address leads to {error}, which is link-local or a metadata service"
-            return UsageFault(what, where=where, do="name the address of Vault in address")
-        case hvac.exceptions.Forbidden() | hvac.exceptions.Unauthorized():
-            return Denied(f"{doing}: permission denied (403)", where=where, do=denied)
-        case hvac.exceptions.InvalidRequest():
-            return UsageFault(f"{doing}: Vault refuses the request (400)", where=where, do=denied)
-        case hvac.exceptions.InvalidPath():
-            return UsageFault(f"{doing}: there is nothing (404)", where=where, do=denied)
-        case _ if isinstance(error, _LATER):
-            return InfrastructureFault(
-                f"{doing}: Vault is sealed, not ready or overloaded ({type(error).__name__})",
-                where=where,
-                do="see `vault status`; it is asked again",
-            )
-        case requests.exceptions.SSLError():
-            return InfrastructureFault(
-                f"{doing}: its certificate cannot be verified",
-                where=where,
-                do="name the certificates of its authority in ca_file",
-            )
-        case requests.Timeout():
-            what, do = f"{doing}: no answer in time", "see whether it is up and can be reached from here"
-            return InfrastructureFault(what, where=where, do=do)
-        case requests.RequestException():
-            what, do = f"{doing}: it cannot be reached", "verify address, and that Vault is up"
-            return InfrastructureFault(what, where=where, do=do)
-        case _:
-            what, do = f"{doing}: the answer is not Vault's", "verify address: something else is there"
-            return InfrastructureFault(what, where=where, do=do)
+    if isinstance(error, ForbiddenPeer):
+        what = f"{doing}: the address leads to {error}, which is link-local or a metadata service"
+        return UsageFault(what, where=settings.where, do="name the address of Vault in address")
+    _, kind, reason, do = next(each for each in _KNOWN if isinstance(error, each[0]))
+    return kind(f"{doing}: {reason}", where=settings.where, do=do or denied)

@@ -20,7 +20,7 @@ _METADATA: Final = frozenset(
 """Of AWS, Google Cloud, Alibaba Cloud and Azure, beside those in 169.254.0.0/16."""
 
 
-class ForbiddenPeer(Exception):  # noqa: N818 - it is told in words of its own
+class ForbiddenPeer(Exception):
     """The address leads to a link-local address or to a metadata service; nothing was sent."""
 
 

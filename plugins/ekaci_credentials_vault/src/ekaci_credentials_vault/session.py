@@ -18,7 +18,7 @@ from ekaci_credentials_vault.faults import RAISED, Denied, fault_of
 from ekaci_credentials_vault.peers import checked_session
 from ekaci_credentials_vault.settings import VaultSettings
 
-TIMEOUT_SECONDS: Final = 8.0
+TIMEOUT_SECONDS: Final = 8
 """The longest wait for each answer; a lease takes two or three."""
 DEFAULT_MOUNT: Final = "secret"
 POD_TOKEN: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
@@ -215,7 +215,7 @@ class VaultSession:
     def _answered(self, answer: Any, member: str) -> Mapping[str, Any]:
         """Take a member of what Vault answered; a redirection, for one, has none."""
         if not isinstance(answer, Mapping) or not isinstance(answer.get(member), Mapping):
-            raise ValueError(member)
+            raise ValueError(member)  # noqa: TRY004 - as a text that is no JSON
         found: Mapping[str, Any] = answer[member]
         return found
 
