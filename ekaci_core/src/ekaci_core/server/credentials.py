@@ -56,13 +56,14 @@ class Credentials:
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Renew in the background, while this is open, what is opened meanwhile."""
-        async with anyio.create_task_group() as tasks:
-            self._tasks = tasks
-            try:
-                yield
-            finally:
-                self._tasks = None
-                tasks.cancel_scope.cancel()
+        # Entered by hand: what is raised while it is open leaves as it came, never in a group.
+        self._tasks = tasks = await anyio.create_task_group().__aenter__()
+        try:
+            yield
+        finally:
+            self._tasks = None
+            tasks.cancel_scope.cancel()
+            await tasks.__aexit__(None, None, None)
 
     async def reload(self) -> tuple[Standing, ...]:
         """Read everything anew, and say how it is with each; one that fails keeps what it had."""

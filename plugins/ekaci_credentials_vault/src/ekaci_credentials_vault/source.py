@@ -78,10 +78,12 @@ class VaultType:
 
         session = VaultSession(config, context.environment)
         source = VaultSource(session, config.where, context.log, anyio.CapacityLimiter(THREADS))
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(source.keep_token)
-            try:
-                yield source
-            finally:
-                tasks.cancel_scope.cancel()
-                session.close()
+        # Entered by hand: what is raised while it is open leaves as it came, never in a group.
+        tasks = await anyio.create_task_group().__aenter__()
+        tasks.start_soon(source.keep_token, name="token of Vault")
+        try:
+            yield source
+        finally:
+            tasks.cancel_scope.cancel()
+            await tasks.__aexit__(None, None, None)
+            session.close()
