@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -54,10 +55,13 @@ class AwsProfileSource:
         try:
             session = Session(profile=self._profile)
             session.set_default_client_config(bounded())
+            region = session.get_config_variable("region")
+            if region is None:  # whoever gives a role is asked in some region, and this variable botocore does not read
+                session.set_config_variable("region", os.environ.get("AWS_REGION"))
             credentials = session.get_credentials()
             if credentials is None:
                 raise UsageFault(f"{doing}: it has none", where=where, do=hint)
-            return lease_of(credentials, session.get_config_variable("region"))
+            return lease_of(credentials, region)
         except RAISED as error:
             raise fault_of(error, doing, where=where, do=do, identity=hint) from None
 
