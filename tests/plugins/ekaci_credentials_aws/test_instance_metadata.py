@@ -138,12 +138,9 @@ async def test_a_secret_with_the_machines_identity(
 async def test_a_secret_of_secrets_manager_with_the_role_of_the_machine(
     moto: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = boto3.client(
-        "secretsmanager",
-        "eu-north-1",
-        endpoint_url=moto,
-        **{f"aws_{name}": "x" for name in ("access_key_id", "secret_access_key")},
-    )
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    client = boto3.client("secretsmanager", "eu-north-1", endpoint_url=moto)
     client.create_secret(Name="eka-ci/github-app", SecretString=json.dumps(APP))
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
     with machine(CloudStandIn("aws"), monkeypatch) as kind:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
+from typing import Any
 
 import anyio
 import attrs
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.anyio
 StandIn = tuple[VaultStandIn, Vault]
 
 
-def session(vault: Vault, token: str, **settings: object) -> VaultSession:
+def session(vault: Vault, token: str, **settings: Any) -> VaultSession:
     given = attrs.evolve(VaultSettings(vault.address, f"{vault.two}/s3"), **settings)
     return VaultSession(given, {"VAULT_TOKEN": token})
 

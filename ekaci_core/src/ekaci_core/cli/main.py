@@ -27,6 +27,7 @@ _COMMANDS: Final = {
         "plugins",
         "serve",
         "config",
+        "credentials",
     )
 }
 
