@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import anyio
 import click
 
-from ekaci_core.cli.server_flags import ServerFlags, server_flags
 from ekaci_core.cli.streams import write_out
 from ekaci_core.cli.tables import format_option, point, table, write_document
 from ekaci_core.registry import load_registry
@@ -24,16 +24,21 @@ def credentials() -> None:
 
 @credentials.command()
 @click.argument("name", metavar="[ID]", required=False)
-@server_flags
+@click.option(
+    "--config-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Read this file instead of what EKA_CI_CONFIG_FILE names or the usual one.",
+)
 @format_option
-def test(name: str | None, *, flags: ServerFlags, form: str) -> int:
+def test(name: str | None, *, config_file: Path | None, form: str) -> int:
     """Read the secrets of every configured use, or of the one whose table has the id ID, here and now.
 
     Only names are shown. Run it as the server's user and with its environment: what the server's unit is given, such as
     $CREDENTIALS_DIRECTORY, is not there otherwise.
     """
     registry = load_registry(os.environ, LOG)
-    config = configuration(os.environ, registry, LOG, file=flags.file, flags=flags.given)
+    config = configuration(os.environ, registry, LOG, file=config_file)
 
     async def ask() -> tuple[CredentialReport, ...]:
         return await credential_reports(config, registry, os.environ, SystemClock(), only=name)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+import attrs
 from cattrs import Converter
 
 from ekaci_core.config.convert import WrongValue
@@ -24,6 +25,19 @@ def hide_secrets(table: Any, *, key: str = "") -> Any:
     if isinstance(table, list):
         return [hide_secrets(member, key=key) for member in table]
     return Secret(table) if isinstance(table, str) and _SECRET_KEY.fullmatch(key) else table
+
+
+def config_secrets(value: Any) -> Iterator[Secret]:
+    """Go through the secrets that stand in a configuration itself, at any depth."""
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (secret for member in value.values() for secret in config_secrets(member))
+    elif isinstance(value, list | tuple):
+        yield from (secret for member in value for secret in config_secrets(member))
+    elif attrs.has(type(value)):
+        fields = attrs.fields(type(value))
+        yield from (secret for field in fields for secret in config_secrets(getattr(value, field.name)))
 
 
 def without_user_info(text: str) -> str:

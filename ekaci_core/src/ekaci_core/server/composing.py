@@ -10,6 +10,7 @@ import attrs
 from ekaci_core.api import Clock, Logger, PluginContext
 from ekaci_core.builtin.nix_programs import NixCommands
 from ekaci_core.bus import Broadcast, Wakeup
+from ekaci_core.config.hiding import config_secrets
 from ekaci_core.config.load import server_converter
 from ekaci_core.config.server import ServerConfig
 from ekaci_core.git.mirror import Mirrors
@@ -33,6 +34,7 @@ from ekaci_core.server.server_places import ServerPlaces
 from ekaci_core.server.shared_builds import SharedBuilds
 from ekaci_core.server.substituting import substitution_of
 from ekaci_core.store import Store, open_store
+from ekaci_core.telemetry import REDACTOR
 
 
 @attrs.frozen
@@ -47,6 +49,7 @@ class Services:
     arrivals: Wakeup
     events: Broadcast[ReviewEvent]
     places: ServerPlaces
+    credentials: Credentials
 
     @property
     def store(self) -> Store:
@@ -100,6 +103,7 @@ class _Opening:
 
     async def services(self) -> Services:
         config, clock, log = self.config, self.clock, self.log
+        REDACTOR.learn("configuration", config_secrets(config))
         places = ServerPlaces.of(config)
         places.make()
         self.stack.enter_context(places.alone())
@@ -107,7 +111,7 @@ class _Opening:
         nix = await probe(context.environment)
         _warn_of(nix, log)
         store = await self.stack.enter_async_context(open_store(places.database))
-        instances = await self._instances(context)
+        instances, credentials = await self._instances(context)
         forges = await open_forges(self.registry, instances, config.forges)
         scheduler = await self._scheduler(store, nix, context, instances, places)
         folders = CheckoutFolders(places.worktrees, private_folder())
@@ -132,23 +136,22 @@ class _Opening:
         publisher = Publisher(store, forges.serving, clock, log, posted)
         intake = self._intake(store, forges, arrivals, asked)
         reviewing = Reviewing(parts, asked)
-        return Services(config, parts, reviewing, publisher, intake, arrivals, self.events, places)
+        return Services(config, parts, reviewing, publisher, intake, arrivals, self.events, places, credentials)
 
     def _context(self) -> PluginContext:
         given = nix_environment(self.environment)
         programs = NixCommands(given, self.config.retention.log_max_bytes)
         return PluginContext(clock=self.clock, log=self.log, environment=given, nix=programs)
 
-    async def _instances(self, context: PluginContext) -> Instances:
+    async def _instances(self, context: PluginContext) -> tuple[Instances, Credentials]:
         """Open what plugins' instances stand on; credential sources alone see the server's own environment."""
         own = attrs.evolve(context, environment=dict(self.environment))
         sources = await self.stack.enter_async_context(Instances(self.registry, own))
         converter = server_converter(shapes_of(self.registry))
         credentials = Credentials(self.registry, sources, converter, self.clock, self.log)
         await self.stack.enter_async_context(credentials.kept())
-        return await self.stack.enter_async_context(
-            Instances(self.registry, attrs.evolve(context, credentials=credentials))
-        )
+        instances = Instances(self.registry, attrs.evolve(context, credentials=credentials))
+        return await self.stack.enter_async_context(instances), credentials
 
     async def _scheduler(
         self, store: Store, nix: Nix, context: PluginContext, instances: Instances, places: ServerPlaces
