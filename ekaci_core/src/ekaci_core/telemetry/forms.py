@@ -26,8 +26,10 @@ def forms(value: str) -> frozenset[bytes]:
     raw = value.encode(errors="surrogateescape")
     found = {quote(raw, safe="/"), quote(raw, safe=""), quote_plus(raw)}
     found |= {re.sub("%..", lambda code: code[0].lower(), each) for each in found}
-    found |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], value, stripped}
-    found |= set(_lines(stripped))
+    lines = set(_lines(stripped))
+    found |= lines
+    if not lines or min(map(len, lines)) < SHORTEST:  # otherwise its lines say all of it, and are found much quicker
+        found |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], value, stripped}
     plain = {each.encode(errors="surrogateescape") for each in found}
     return frozenset(each for each in plain | set(_in_base64(raw)) if len(each) >= SHORTEST)
 
@@ -48,7 +50,10 @@ def _lines(text: str) -> Iterator[str]:
     if len(lines) < 2:  # noqa: PLR2004 - one line is no text of several
         return
     body = [line for line in lines if line and not _MARKER.fullmatch(line)]
-    yield from body
     yield "".join(body)
     if body and len(body[-1]) < SHORTEST and _MARKER.fullmatch(lines[-1]):
-        yield from (f"{body[-1]}{end}-----END" for end in _LINE_ENDS)
+        short = body.pop()
+        yield from (f"{short}{end}-----END" for end in _LINE_ENDS)
+    for line in body:
+        yield line
+        yield json.dumps(line)[1:-1]

@@ -51,7 +51,7 @@ class Masks:
     def undecided(self, data: bytes) -> int:
         """Return how many bytes at the end may belong to a form that goes on in what comes next."""
         run = len(data) - 1 - max(data.rfind(space) for space in _SPACES)
-        return max((run, *(_begun(data, form) for form in self._spaced)))
+        return max((run, *(_begun(data, form) for form in self._spaced))) if data else 0
 
 
 def _pieces(form: bytes, *, whole: bool) -> Iterator[tuple[int, bytes]]:
@@ -83,8 +83,12 @@ def _join(found: list[Span], span: Span) -> None:
 
 
 def _begun(data: bytes, form: bytes) -> int:
-    longest = min(len(form) - 1, len(data))
-    return next((length for length in range(longest, 0, -1) if data.endswith(form[:length])), 0)
+    """How much of the beginning of a form the data end with, short of all of it."""
+    last = data[-1:]
+    length = form.rfind(last, 0, min(len(form) - 1, len(data))) + 1
+    while length and not data.endswith(form[:length]):
+        length = form.rfind(last, 0, length - 1) + 1
+    return length
 
 
 def _automaton(patterns: list[bytes]) -> BytesAhoCorasick:
