@@ -18,13 +18,15 @@ from ekaci_core.model.derivation import DerivationRecord
 from ekaci_core.model.event import BuildFinished, BuildStarted, ReviewEvent, ReviewNote
 from ekaci_core.model.ids import StorePath
 from ekaci_core.scheduler.attempt import Attempts, Result, log_name, result_of
-from ekaci_core.scheduler.build_graph import BuildGraph, Effects
+from ekaci_core.scheduler.build_graph import BuildGraph
 from ekaci_core.scheduler.copying import Copies
 from ekaci_core.scheduler.durations import subject
+from ekaci_core.scheduler.effects import Effects
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.scheduler.node import RUNNABLE, Node
 from ekaci_core.scheduler.placement import Placement
 from ekaci_core.scheduler.ready_queue import ReadyQueue
+from ekaci_core.scheduler.residents import Residents
 from ekaci_core.store.contract import (
     AttemptEnd,
     AttemptId,
@@ -102,6 +104,7 @@ class Turns:
     _store: Store
     _placement: Placement
     _graph: BuildGraph
+    _residents: Residents
     _ledger: Ledger
     _attempts: Attempts
     _events: Broadcast[ReviewEvent]
@@ -208,11 +211,7 @@ class Turns:
             if node.build.state in RUNNABLE:
                 self._graph.apply(node, NoBuilder(), why, effects)
         self._unreachable.clear()
-        for node in effects.ready:
-            if (pause := self._paused.get(node.key)) is not None:
-                builds.start_soon(self._after, pause)
-            elif node.build.state in RUNNABLE:
-                self._queue.push(node)
+        self._push(builds, effects.ready)
         taken = self._take(builds)
         starts = [self._start(node, at) for node, at in taken]
         with anyio.CancelScope(shield=True):  # what was taken is recorded, and then begins or is given back
@@ -232,8 +231,23 @@ class Turns:
                 self._placement.give_back(at, node.lane)
                 self._turn_is_due()  # another may have the slot
                 not_begun(node, answer)
+        if effects.absent_ready or effects.absent_ended:
+            there = len(effects.ready)
+            await self._residents.complete(effects)
+            self._push(builds, effects.ready[there:])
+            self._turn_is_due()
+        else:
+            self._residents.make_room()
         self._due = self._wake.is_set()
         react(effects)
+
+    def _push(self, builds: anyio.abc.TaskGroup, ready: Iterable[Node]) -> None:
+        """Queue what may start, now or after a pause."""
+        for node in ready:
+            if (pause := self._paused.get(node.key)) is not None:
+                builds.start_soon(self._after, pause)
+            elif node.build.state in RUNNABLE:
+                self._queue.push(node)
 
     def _tell(self, ended: Iterable[Job]) -> None:
         for job in ended:
@@ -278,7 +292,7 @@ class Turns:
 
     def _remember(self, job: Job) -> None:
         """Keep what was built, so that a builder can be asked whether it has it."""
-        if len(self._placement.offers) > 1 and job.node.dependents:
+        if len(self._placement.offers) > 1 and self._graph.residue.is_needed(job.node.row):
             self._outputs[job.node.key] = tuple(each.path for each in job.record.outputs if each.path is not None)
             if len(self._outputs) > _REMEMBERED:
                 del self._outputs[next(iter(self._outputs))]

@@ -273,6 +273,10 @@ class Store(Cancellations, Protocol):
         """Return derivations by number."""
         ...
 
+    async def inputs(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, Sequence[int]]:
+        """Return the numbers of what these need directly, in the order in which `derivations` has their paths."""
+        ...
+
     async def derivation_ids(self, paths: Collection[DrvPath]) -> Mapping[DrvPath, DerivationId]:
         """Return the numbers of those that are stored."""
         ...

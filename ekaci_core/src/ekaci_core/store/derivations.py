@@ -119,6 +119,11 @@ def _record(row: tuple[object, ...], path: DrvPath, inputs: tuple[DrvPath, ...])
     )
 
 
+def inputs(connection: sqlite3.Connection, numbers: Collection[DerivationId]) -> dict[DerivationId, Sequence[int]]:
+    """Read the edges from derivations to their inputs."""
+    return {DerivationId(number): unpacked(blob) for number, blob in _inputs(connection, numbers)}
+
+
 def with_hash(connection: sqlite3.Connection, hash_part: str) -> frozenset[DrvPath]:
     """Find those whose paths have these 32 characters."""
     return frozenset(drv_path(path) for (path,) in connection.execute(query("derivations_with_hash"), (hash_part,)))

@@ -136,6 +136,10 @@ class SqliteStore:
         """See `Store`."""
         return await self._database.read(lambda tx: derivations.by_id(tx, ids))
 
+    async def inputs(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, Sequence[int]]:
+        """See `Store`."""
+        return await self._database.read(lambda tx: derivations.inputs(tx, ids))
+
     async def derivation_ids(self, paths: Collection[DrvPath]) -> Mapping[DrvPath, DerivationId]:
         """See `Store`."""
         return await self._database.read(lambda tx: derivations.ids(tx, paths))
