@@ -107,7 +107,7 @@ class BuildGraph:
         residue, row = self.residue, self.residue.row(node.key)
         node.row, known = row, residue.build(row)
         node.build = Build(node.build.drv, known.state, known.failures, known.blockers)
-        node.priority, node.shares = residue.priorities[row], residue.shares(row)
+        node.priority, node.shares = residue.standings[residue.standing(row)]
         node.seconds, node.chain = residue.seconds[row], residue.chains[row]
         self.nodes[node.key] = node
         if self.watcher is not None:
@@ -130,7 +130,7 @@ class BuildGraph:
         effects = Effects()
         before = node.build.state
         node.foreign = False
-        self._become(node.row, node, build, effects)
+        self._become(node.row, node, before, build, effects)
         self._follow(node, before, effects)
         return effects
 
@@ -147,7 +147,7 @@ class BuildGraph:
         if build is not known:
             if node is None or not node.foreign:
                 effects.steps.append(Step(build, cause, key))
-            self._become(row, node, build, effects)
+            self._become(row, node, known.state, build, effects)
 
     def end(self, row: int, effects: Effects) -> None:
         """Note that a wanted derivation came to a terminal state."""
@@ -172,9 +172,8 @@ class BuildGraph:
                 for blocker in sorted(blockers):
                     self.advance(row, event(blocker), after(blocker), effects)
 
-    def _become(self, row: int, node: Node | None, build: Build, effects: Effects) -> None:
-        residue = self.residue
-        before, state = residue.state(row), build.state
+    def _become(self, row: int, node: Node | None, before: BuildState, build: Build, effects: Effects) -> None:
+        residue, state = self.residue, build.state
         self.counts[before] -= 1
         self.counts[state] += 1
         residue.put(row, build)

@@ -103,21 +103,22 @@ class Planner:
         """
         for keys in chunked(plan.keys):
             ids = [DerivationId(key) for key in keys]
-            records, inputs = await self._store.derivations(ids), await self._store.inputs(ids)
+            found = await self._store.derivations_with_inputs(ids)
+            records = {key: each.record for key, each in found.items()}
             among = frozenset(keys)
             subjects = {key: subject(record) for key, record in records.items()}
             learnt = await self._store.durations(frozenset(subjects.values()))
             some = Newcomers(
                 await self._inputs_present(
                     drv
-                    for key, record in records.items()
-                    for drv, number in zip(record.inputs, inputs[key], strict=True)
+                    for each in found.values()
+                    for drv, number in zip(each.record.inputs, each.inputs, strict=True)
                     if number not in among and number not in graph
                 ),
                 stored=await self._store.builds([record.path for record in records.values()]),
             )
             for key in ids:
-                needed = array("I", [number for number in inputs[key] if number in among or number in graph])
+                needed = array("I", [number for number in found[key].inputs if number in among or number in graph])
                 node = self._node(some, records[key], key, needed)
                 node.seconds = learnt.get(subjects[key], UNKNOWN_SECONDS)
                 some.nodes.append(node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -211,32 +211,30 @@ class Residents:
 
     async def _load(self, keys: Sequence[DerivationId], keep: Collection[int]) -> None:
         began = self._clock.monotonic()
-        records = await self._store.derivations(keys)
-        inputs = await self._inputs(keys)
+        found = await self._store.derivations_with_inputs(keys)
         keys = [key for key in keys if key not in self._graph.nodes]  # somebody else may have been faster
         self.make_room(len(keys), keep)
         for key in keys:
             node = self._gone.pop(key, None)
             if node is None:
-                record = records[key]
+                record = found[key].record
                 lane = self._placement.lane_of(record)
                 obstacle = "" if lane else self._placement.why_none(record.system, record.features)
                 node = Node(key, Build(record.path), lane, obstacle)
-                row_of = self._graph.residue.keys
-                node.inputs = array("I", (row_of[row] for row in inputs[self._graph.residue.row(key)]))
+                node.inputs = array("I", self._before(key, found[key].inputs))
             self._graph.attach(node)
         self._metrics.reloaded(len(keys), self._clock.monotonic() - began)
 
     async def _inputs(self, keys: Collection[int]) -> dict[int, list[int]]:
         """Read the rows of those inputs that were in the run when what needs them came, by row."""
         residue = self._graph.residue
-        found: Mapping[DerivationId, Sequence[int]] = await self._store.inputs([DerivationId(key) for key in keys])
-        return {
-            (row := residue.row(key)): [
-                below for each in inputs if each in residue and (below := residue.row(each)) < row
-            ]
-            for key, inputs in found.items()
-        }
+        found = await self._store.inputs([DerivationId(key) for key in keys])
+        return {residue.row(key): residue.rows(self._before(key, inputs)) for key, inputs in found.items()}
+
+    def _before(self, key: int, inputs: Iterable[int]) -> list[int]:
+        """Leave out what was not to be built when a derivation came, whatever became of it later."""
+        residue, row = self._graph.residue, self._graph.residue.row(key)
+        return [each for each in inputs if each in residue and residue.row(each) < row]
 
 
 def _parts(keys: Sequence[int]) -> Iterable[Sequence[int]]:

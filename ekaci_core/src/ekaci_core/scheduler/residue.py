@@ -15,9 +15,13 @@ from ekaci_core.scheduler.wishes import Share
 UNNAMED: Final = DrvPath("")
 """Stands for the derivation in the state of one that is not in memory; its number in the store says which it is."""
 
-STATES: Final = tuple(BuildState(each) if each in set(BuildState) else None for each in range(max(BuildState) + 1))
-"""States by number: a look into a tuple costs a tenth of making one from a number."""
+_STATES: Final = {int(state): state for state in BuildState}  # a look costs a tenth of making one from a number
 
+Standing = tuple[int, tuple[Share, ...]]
+"""The greatest priority of those that want a derivation, and their shares; few are different."""
+
+_2_BYTES: Final = 2
+_MOST_IN_2_BYTES: Final = 0xFFFF
 _PAGE_BITS: Final = 8
 _PAGE: Final = 1 << _PAGE_BITS
 _HINT_BITS: Final = 5
@@ -29,31 +33,30 @@ _NO_BLOCKERS: Final[frozenset[DrvPath]] = frozenset()
 class Residue:
     """Columns with a row for each derivation of the run, in the order in which they came: inputs before dependents.
 
-    Nothing is ever taken out: some 35 bytes a derivation and 4 for each edge. Edges are kept from inputs to
+    Nothing is ever taken out: some 32 bytes a derivation and 4 for each edge. Edges are kept from inputs to
     dependents, which the database does not have; the other way is in each `Node`, and in the database.
 
     Attributes:
         keys: numbers in the store, by row.
         states: numbers of states, by row.
         missing: how many inputs have not succeeded, by row.
-        priorities: see `Node`.
         seconds: see `Node`.
         chains: see `Node`.
         blockers: of those that have any, by row.
+        standings: greatest priorities and shares, as `Node` has them, by number.
     """
 
     def __init__(self) -> None:
         self.keys = array("I")
         self.states = bytearray()
-        self.missing = array("I")
-        self.priorities = array("h")
+        self.missing = array("H")  # of "I" once there is one with so many inputs
         self.seconds = array("f")
         self.chains = array("f")
         self.blockers: dict[int, frozenset[DrvPath]] = {}
         self._flags = bytearray()
-        self._shares = array("I")
-        self._shares_of: list[tuple[Share, ...]] = [()]
-        self._number_of: dict[tuple[Share, ...], int] = {(): 0}
+        self.standings: list[Standing] = [(UNWANTED, ())]
+        self._number_of: dict[Standing, int] = {self.standings[0]: 0}
+        self._standing = array("H")  # of "I" once there are so many
         self._pages: dict[int, array[int]] = {}
         # The edges of a row are those from _first[row] on. Each edge is one to an input; _next leads to the next edge
         # to the same input, and _last to the newest one; both are one more than the edge, and 0 where there is none.
@@ -93,10 +96,9 @@ class Residue:
         self._flags.append(node.build.failures << _FAILURES_FROM)
         if node.build.blockers:
             self.blockers[row] = node.build.blockers
-        self.priorities.append(UNWANTED)
         self.seconds.append(node.seconds)
         self.chains.append(0.0)
-        self._shares.append(0)
+        self._standing.append(0)
         self._last.append(0)
         missing = 0
         for key in node.inputs:
@@ -107,6 +109,8 @@ class Residue:
             if not edge & ((1 << _HINT_BITS) - 1):
                 self._hints.append(row)
         self._first.append(len(self._next))
+        if missing > _MOST_IN_2_BYTES and self.missing.itemsize == _2_BYTES:
+            self.missing = array("I", self.missing)
         self.missing.append(missing)
         return row
 
@@ -132,9 +136,7 @@ class Residue:
 
     def state(self, row: int) -> BuildState:
         """Return a state."""
-        state = STATES[self.states[row]]
-        assert state is not None
-        return state
+        return _STATES[self.states[row]]
 
     def failures(self, row: int) -> int:
         """Return how many failures were counted."""
@@ -143,7 +145,9 @@ class Residue:
     def put(self, row: int, build: Build) -> None:
         """Take over a state."""
         self.states[row] = build.state
-        self._flags[row] = build.failures << _FAILURES_FROM | (self._flags[row] & _WANTED)
+        flags = self._flags[row]
+        if flags >> _FAILURES_FROM != build.failures:
+            self._flags[row] = build.failures << _FAILURES_FROM | (flags & _WANTED)
         if build.blockers:
             self.blockers[row] = build.blockers
         elif self.blockers:
@@ -157,18 +161,24 @@ class Residue:
         """Note that somebody asked for it."""
         self._flags[row] |= _WANTED
 
-    def shares(self, row: int) -> tuple[Share, ...]:
-        """Return those who want it, or something that needs it."""
-        return self._shares_of[self._shares[row]]
+    def standing(self, row: int) -> int:
+        """Return the number of its standing."""
+        return self._standing[row]
 
-    def add_share(self, row: int, share: Share) -> tuple[Share, ...]:
-        """Add one of them; return all. There are few different tuples, and each is kept once."""
-        shares = (*self.shares(row), share)
-        number = self._number_of.setdefault(shares, len(self._shares_of))
-        if number == len(self._shares_of):
-            self._shares_of.append(shares)
-        self._shares[row] = number
-        return self._shares_of[number]
+    def stand(self, row: int, number: int) -> None:
+        """Give it another standing."""
+        self._standing[row] = number
+
+    def raised(self, number: int, priority: int, share: Share) -> int:
+        """Return the number of the standing that something has which another one wants as well."""
+        before, shares = self.standings[number]
+        after = (max(before, priority), shares if share in shares else (*shares, share))
+        known = self._number_of.setdefault(after, len(self.standings))
+        if known == len(self.standings):
+            self.standings.append(after)
+            if known > _MOST_IN_2_BYTES and self._standing.itemsize == _2_BYTES:
+                self._standing = array("I", self._standing)
+        return known
 
     def in_states(self, states: Collection[BuildState]) -> Iterator[int]:
         """Iterate over the rows that are in one of these states when their turn comes, ascending."""

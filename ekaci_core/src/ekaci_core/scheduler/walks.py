@@ -119,21 +119,22 @@ def _given_up(graph: BuildGraph, row: int) -> Generator[NeedInputs | NeedNodes, 
 def _raising(graph: BuildGraph, row: int, priority: int, share: Share, effects: Effects) -> Walk:
     """Let what a node needs go at least as early as the node, and in the same share."""
     residue, nodes = graph.residue, graph.nodes
+    raised: dict[int, int] = {}
     pending: list[int] = [row]
     absent: list[int] = []
     while True:
         while pending:
             each = pending.pop()
-            before, shares = residue.priorities[each], residue.shares(each)
-            if before >= priority and share in shares:
+            before = residue.standing(each)
+            if (now := raised.get(before)) is None:
+                now = raised[before] = residue.raised(before, priority, share)
+            if now == before:
                 continue
-            residue.priorities[each] = max(before, priority)
-            if share not in shares:
-                shares = residue.add_share(each, share)
+            residue.stand(each, now)
             if (node := nodes.get(residue.keys[each])) is None:
                 absent.append(each)
                 continue
-            node.priority, node.shares = residue.priorities[each], shares
+            node.priority, node.shares = residue.standings[now]
             pending += residue.rows(node.inputs)
             if node.queued:
                 effects.ready.append(node)

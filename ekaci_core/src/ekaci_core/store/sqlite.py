@@ -29,6 +29,7 @@ from ekaci_core.store.contract import (
     EvaluationRecord,
     EvaluationUse,
     MetaId,
+    NumberedRecord,
     StartAnswer,
     Store,
 )
@@ -139,6 +140,10 @@ class SqliteStore:
     async def inputs(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, Sequence[int]]:
         """See `Store`."""
         return await self._database.read(lambda tx: derivations.inputs(tx, ids))
+
+    async def derivations_with_inputs(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, NumberedRecord]:
+        """See `Store`."""
+        return await self._database.read(lambda tx: derivations.numbered(tx, ids))
 
     async def derivation_ids(self, paths: Collection[DrvPath]) -> Mapping[DrvPath, DerivationId]:
         """See `Store`."""
