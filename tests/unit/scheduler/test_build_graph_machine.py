@@ -177,7 +177,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         own = node.build
         if own.state in OF_ITS_OWN:
             return attrs.evolve(own, blockers=frozenset())
-        below = [self.graph.nodes[each].build for each in node.inputs]
+        below = [self.graph.nodes[each].build for each in self.graph.inputs(node.key)]
         failed = {each.drv for each in below if each.state in FAILED}.union(
             *(each.blockers for each in below if each.state is S.TRANSITIVE_FAILURE)
         )
@@ -197,7 +197,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     @invariant()
     def what_builds_has_its_inputs(self) -> None:
         for key in self.building():
-            assert all(self.graph.nodes[each].build.state is S.SUCCESS for each in self.graph.nodes[key].inputs)
+            assert all(self.graph.nodes[each].build.state is S.SUCCESS for each in self.graph.inputs(key))
 
     @invariant()
     def failures_are_bounded_and_successes_not_repeated(self) -> None:
@@ -216,8 +216,12 @@ class SchedulerMachine(RuleBasedStateMachine):
         nodes = self.graph.nodes
         assert +self.graph.counts == Counter(node.build.state for node in nodes.values())
         for key, node in nodes.items():
-            assert sorted(self.graph.dependents(key)) == sorted(each for each in nodes if key in nodes[each].inputs)
-            assert self.graph.missing(key) == sum(nodes[each].build.state is not S.SUCCESS for each in node.inputs)
+            assert sorted(self.graph.dependents(key)) == sorted(
+                each for each in nodes if key in self.graph.inputs(each)
+            )
+            assert self.graph.missing(key) == sum(
+                nodes[each].build.state is not S.SUCCESS for each in self.graph.inputs(node.key)
+            )
             assert node.chain == 1 + max((nodes[each].chain for each in self.graph.dependents(key)), default=0)
             wishes = [self.wishes.get(key, UNWANTED), *(nodes[each].priority for each in self.graph.dependents(key))]
             assert node.priority == max(wishes)

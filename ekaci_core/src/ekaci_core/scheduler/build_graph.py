@@ -62,6 +62,10 @@ class BuildGraph:
         """Count its inputs that have not succeeded."""
         return self.residue.missing[self.residue.row(key)]
 
+    def inputs(self, key: int) -> list[int]:
+        """Return the numbers of what one needs directly that is in memory."""
+        return [self.residue.keys[row] for row in self.nodes[key].below]
+
     def dependents(self, key: int) -> list[int]:
         """Return the numbers of those of the run that need it directly."""
         keys = self.residue.keys
@@ -82,7 +86,7 @@ class BuildGraph:
         for node in newcomers:
             if not node.lane and node.build.state is _QUEUED:
                 node.build = advance(node.build, NoBuilder())
-            node.row = self.residue.append(node)
+            self.residue.append(node)
             node.seconds = self.residue.seconds[node.row]
             self.nodes[node.key] = node
             if self.watcher is not None:
@@ -215,7 +219,7 @@ class BuildGraph:
         """Bring a queued node to where its direct inputs put it."""
         if node.build.state is _QUEUED:
             if self.residue.missing[node.row]:
-                self.inherit(node.row, self.residue.rows(node.inputs), effects)
+                self.inherit(node.row, node.below, effects)
             else:
                 self.advance(node.row, InputsReady(), "its inputs are there", effects)
 

@@ -33,8 +33,9 @@ class Node:
         build: its state as of now; the store has it a moment later, before anything comes of it.
         lane: the builders that can take it.
         obstacle: why the lane is empty.
-        inputs: those of its direct inputs that must be built too.
+        inputs: the numbers of those of its direct inputs that must be built too, until it is in the graph.
         row: where `Residue` has it.
+        below: where it has its inputs, once it is in the graph.
         priority: the greatest of those that want it.
         seconds: how long it is expected to take.
         chain: how long the longest way from it to a derivation that nothing needs is expected to take, itself included.
@@ -50,6 +51,7 @@ class Node:
     obstacle: str = ""
     inputs: Sequence[int] = ()
     row: int = -1
+    below: Sequence[int] = ()
     priority: int = UNWANTED
     seconds: float = 1.0
     chain: float = 0.0

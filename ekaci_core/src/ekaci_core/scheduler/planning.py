@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 import attrs
@@ -101,6 +101,7 @@ class Planner:
         Raises:
             InfrastructureFault: the store failed.
         """
+        known = graph.residue
         for keys in chunked(plan.keys):
             ids = [DerivationId(key) for key in keys]
             found = await self._store.derivations_with_inputs(ids)
@@ -108,18 +109,19 @@ class Planner:
             among = frozenset(keys)
             subjects = {key: subject(record) for key, record in records.items()}
             learnt = await self._store.durations(frozenset(subjects.values()))
+            needed: dict[int, array[int]] = {}
+            others: set[DrvPath] = set()
+            for key, each in found.items():
+                needed[key] = array("I", [number for number in each.inputs if number in among or number in known])
+                if len(needed[key]) < len(each.inputs):
+                    both = zip(each.record.inputs, each.inputs, strict=True)
+                    others.update(drv for drv, number in both if number not in among and number not in known)
             some = Newcomers(
-                await self._inputs_present(
-                    drv
-                    for each in found.values()
-                    for drv, number in zip(each.record.inputs, each.inputs, strict=True)
-                    if number not in among and number not in graph
-                ),
+                await self._inputs_present(others),
                 stored=await self._store.builds([record.path for record in records.values()]),
             )
             for key in ids:
-                needed = array("I", [number for number in found[key].inputs if number in among or number in graph])
-                node = self._node(some, records[key], key, needed)
+                node = self._node(some, records[key], key, needed[key])
                 node.seconds = learnt.get(subjects[key], UNKNOWN_SECONDS)
                 some.nodes.append(node)
             yield some
@@ -157,9 +159,9 @@ class Planner:
                 steps.append(Step(advance(builds.get(drv, Build(drv)), Succeeded()), cause))
         return steps
 
-    async def _inputs_present(self, others: Iterable[DrvPath]) -> list[Step]:
+    async def _inputs_present(self, others: Collection[DrvPath]) -> list[Step]:
         """Find inputs that were built by who died before it was recorded, or that a substituter has got since."""
-        builds = await self._store.builds(frozenset(others))
+        builds = await self._store.builds(others)
         return [
             Step(advance(build, Succeeded()), "it need not be built")
             for build in builds.values()

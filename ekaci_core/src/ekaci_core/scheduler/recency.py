@@ -65,7 +65,7 @@ class Recency:
 
     def came(self, node: Node, *, new: bool) -> None:
         """See `Watcher`."""
-        if new and (pins := sum(row in self._active for row in self._residue.rows(node.inputs))):
+        if new and (pins := sum(row in self._active for row in node.below)):
             self._pins[node.row] += pins  # what is active did not count it among its neighbours when it became so
         if node.build.state in ACTIVE:
             self._activate(node)
@@ -128,5 +128,5 @@ class Recency:
                     self.touch(there)
 
     def _neighbours(self, node: Node) -> Iterator[int]:
-        yield from self._residue.rows(node.inputs)
+        yield from node.below
         yield from self._residue.dependents(node.row)

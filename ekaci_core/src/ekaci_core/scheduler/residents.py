@@ -221,7 +221,7 @@ class Residents:
                 lane = self._placement.lane_of(record)
                 obstacle = "" if lane else self._placement.why_none(record.system, record.features)
                 node = Node(key, Build(record.path), lane, obstacle)
-                node.inputs = array("I", self._before(key, found[key].inputs))
+                node.below = array("I", self._before(key, found[key].inputs))
             self._graph.attach(node)
         self._metrics.reloaded(len(keys), self._clock.monotonic() - began)
 
@@ -229,12 +229,12 @@ class Residents:
         """Read the rows of those inputs that were in the run when what needs them came, by row."""
         residue = self._graph.residue
         found = await self._store.inputs([DerivationId(key) for key in keys])
-        return {residue.row(key): residue.rows(self._before(key, inputs)) for key, inputs in found.items()}
+        return {residue.row(key): self._before(key, inputs) for key, inputs in found.items()}
 
     def _before(self, key: int, inputs: Iterable[int]) -> list[int]:
-        """Leave out what was not to be built when a derivation came, whatever became of it later."""
+        """Return the rows of inputs, but not of what was not to be built when the derivation came."""
         residue, row = self._graph.residue, self._graph.residue.row(key)
-        return [each for each in inputs if each in residue and residue.row(each) < row]
+        return [below for each in inputs if each in residue and (below := residue.row(each)) < row]
 
 
 def _parts(keys: Sequence[int]) -> Iterable[Sequence[int]]:

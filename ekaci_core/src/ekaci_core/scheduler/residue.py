@@ -87,9 +87,10 @@ class Residue:
         """Return the rows of several."""
         return [self.row(key) for key in keys]
 
-    def append(self, node: Node) -> int:
-        """Take in a derivation whose inputs are in; return its row."""
-        row = len(self.keys)
+    def append(self, node: Node) -> None:
+        """Take in a derivation whose inputs are in. From now on it has the rows of its inputs."""
+        node.row = row = len(self.keys)
+        node.below, node.inputs = array("I", self.rows(node.inputs)), ()
         self.keys.append(node.key)
         self._pages.setdefault(node.key >> _PAGE_BITS, array("I", bytes(4 * _PAGE)))[node.key & (_PAGE - 1)] = row + 1
         self.states.append(node.build.state)
@@ -100,19 +101,17 @@ class Residue:
         self.chains.append(0.0)
         self._standing.append(0)
         self._last.append(0)
-        missing = 0
-        for key in node.inputs:
-            below = self.row(key)
-            missing += self.states[below] != BuildState.SUCCESS
-            self._next.append(self._last[below])
-            self._last[below] = edge = len(self._next)
+        missing, states, latest, following = 0, self.states, self._last, self._next
+        for below in node.below:
+            missing += states[below] != BuildState.SUCCESS
+            following.append(latest[below])
+            latest[below] = edge = len(following)
             if not edge & ((1 << _HINT_BITS) - 1):
                 self._hints.append(row)
         self._first.append(len(self._next))
         if missing > _MOST_IN_2_BYTES and self.missing.itemsize == _2_BYTES:
             self.missing = array("I", self.missing)
         self.missing.append(missing)
-        return row
 
     def dependents(self, row: int) -> Iterator[int]:
         """Iterate over the rows of those that need it directly, the newest first."""

@@ -293,7 +293,7 @@ class Turns:
     def _remember(self, job: Job) -> None:
         """Keep what was built, so that a builder can be asked whether it has it."""
         if len(self._placement.offers) > 1 and self._graph.residue.is_needed(job.node.row):
-            self._outputs[job.node.key] = tuple(each.path for each in job.record.outputs if each.path is not None)
+            self._outputs[job.node.row] = tuple(each.path for each in job.record.outputs if each.path is not None)
             if len(self._outputs) > _REMEMBERED:
                 del self._outputs[next(iter(self._outputs))]
 
@@ -348,7 +348,7 @@ class Turns:
         return taken
 
     def _choose(self, node: Node) -> int | None:
-        inputs = [path for key in node.inputs for path in self._outputs.get(key, ())]
+        inputs = [path for row in node.below for path in self._outputs.get(row, ())]
         return self._placement.free(node.lane, inputs)
 
     def _start(self, node: Node, at: int) -> BuildStart:

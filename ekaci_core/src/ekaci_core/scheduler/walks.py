@@ -135,7 +135,7 @@ def _raising(graph: BuildGraph, row: int, priority: int, share: Share, effects: 
                 absent.append(each)
                 continue
             node.priority, node.shares = residue.standings[now]
-            pending += residue.rows(node.inputs)
+            pending += node.below
             if node.queued:
                 effects.ready.append(node)
         if not absent:
@@ -170,10 +170,10 @@ def culprits(graph: BuildGraph, inputs: Iterable[int]) -> list[int]:
     return [residue.keys[row] for row in inputs if (state := residue.state(row)) in FAILED or state.is_interruption]
 
 
-def inputs_here(graph: BuildGraph, row: int) -> list[int] | None:
+def inputs_here(graph: BuildGraph, row: int) -> Sequence[int] | None:
     """Return the rows of a node's inputs, None where it is not in memory."""
     node = graph.nodes.get(graph.residue.keys[row])
-    return None if node is None else graph.residue.rows(node.inputs)
+    return None if node is None else node.below
 
 
 def _inputs_of(graph: BuildGraph, rows: Sequence[int]) -> Generator[NeedInputs, Inputs, Inputs]:
