@@ -44,7 +44,7 @@ class Residents:
     Without a capacity all stay there, and nothing here costs anything.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - each is another kind of thing
         self,
         store: Store,
         graph: BuildGraph,
@@ -106,6 +106,21 @@ class Residents:
             rows = {graph.residue.row(key) for node in newcomers for key in node.inputs if key in graph}
             await self.bring_in(culprits(graph, sorted(rows)))
 
+    async def expect(self, begun: Iterable[Node]) -> None:
+        """Bring in what can start once these have succeeded, so that it takes part in the choice of the next one.
+
+        Raises:
+            InfrastructureFault: the store failed.
+        """
+        if self._recency is None:
+            return
+        residue, nodes = self._graph.residue, self._graph.nodes
+        keys = (
+            residue.keys[row] for node in begun for row in residue.dependents(node.row) if residue.missing[row] == 1
+        )
+        for some in _parts([key for key in dict.fromkeys(keys) if key not in nodes]):
+            await self.bring_in(some)
+
     async def complete(self, effects: Effects) -> None:
         """Bring in all that effects, which are recorded by now, say nothing of but the number.
 
@@ -117,7 +132,7 @@ class Residents:
             absent.clear()
             for some in _parts(keys):
                 await self.bring_in(some)
-                there += (self._graph.nodes[key] for key in some)
+                there.extend(self._graph.nodes[key] for key in some)
         self.make_room()
 
     async def follow(self, walk: Walk, effects: Effects) -> None:
@@ -181,16 +196,13 @@ class Residents:
         """Tell the log how full it is; the words are those of the specification."""
         figures = self.metrics()
         percent = f"{figures.utilization:.1%}"
-        log.info(
-            f"Cache status: {figures.nodes}/{figures.capacity} nodes ({percent} utilized), {figures.pinned} pinned"
-        )
+        taken = f"{figures.nodes}/{figures.capacity} nodes ({percent} utilized)"
+        log.info(f"Cache status: {taken}, {figures.pinned} pinned")  # noqa: G004 - words that people look for
         if figures.utilization >= _HIGH:
-            log.warning(
-                f"Cache utilization HIGH ({percent}): Consider increasing EKA_CI_GRAPH_LRU_CAPACITY "
-                f"(current: {figures.capacity})"
-            )
+            advice = f"Consider increasing EKA_CI_GRAPH_LRU_CAPACITY (current: {figures.capacity})"
+            log.warning(f"Cache utilization HIGH ({percent}): {advice}")  # noqa: G004
         elif figures.utilization >= _ELEVATED:
-            log.warning(f"Cache utilization elevated ({percent}): Monitor for potential capacity issues")
+            log.warning(f"Cache utilization elevated ({percent}): Monitor for potential capacity issues")  # noqa: G004
 
     def metrics(self) -> GraphMetrics:
         """Return all figures, as they are now."""

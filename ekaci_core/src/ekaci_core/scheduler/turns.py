@@ -231,6 +231,7 @@ class Turns:
                 self._placement.give_back(at, node.lane)
                 self._turn_is_due()  # another may have the slot
                 not_begun(node, answer)
+        await self._residents.expect(job.node for key in begun if (job := self.jobs.get(key)) is not None)
         if effects.absent_ready or effects.absent_ended:
             there = len(effects.ready)
             await self._residents.complete(effects)

@@ -159,9 +159,7 @@ def giving_up(graph: BuildGraph, cause: str, effects: Effects) -> Walk:
         for row in some:
             yield from _need_culprits(graph, row)
             if residue.states[row] == BuildState.BLOCKED:
-                inputs = inputs_here(graph, row)
-                assert inputs is not None
-                graph.inherit(row, inputs, effects)
+                graph.inherit(row, graph.nodes[residue.keys[row]].below, effects)
 
 
 def culprits(graph: BuildGraph, inputs: Iterable[int]) -> list[int]:
