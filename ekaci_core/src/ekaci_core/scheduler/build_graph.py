@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from ekaci_core.model.build import (
@@ -236,20 +236,30 @@ class BuildGraph:
             self.advance(above, event, cause, effects)
 
     def _recovered(self, node: Node, effects: Effects) -> None:
+        """Take a node from the blockers of all that need it, and pass on what blocks the node itself by now."""
         drv, residue = node.build.drv, self.residue
-        for above in self._all_dependents(node):
+        reached = self._all_dependents(node)
+        among = self._inputs_among([node.row, *reached]) if node.build.blockers else {}
+        for above in reached:
             if drv not in residue.blockers.get(above, ()):
                 continue
             was = residue.state(above)
             self.advance(above, DependencyRecovered(drv), f"{drv.name} is tried again", effects)
-            if (there := self.nodes.get(residue.keys[above])) is not None:
-                self._refresh(there, effects)
-            elif residue.state(above) is _QUEUED:
-                # All that was interrupted below a blocked one was among its blockers; a failure may hide some.
-                if was is not BuildState.BLOCKED:
-                    raise LookupError(f"{drv}: what needs it is not in memory")
-                if residue.missing[above] == 0:
-                    self.advance(above, InputsReady(), "its inputs are there", effects)
+            if was is BuildState.BLOCKED:
+                self.inherit(above, among.get(above, ()), effects)
+            elif (there := self.nodes.get(residue.keys[above])) is not None:
+                self._refresh(there, effects)  # failures hide interruptions
+            elif residue.state(above) is _QUEUED:  # what failed is not tried again in the same run
+                raise LookupError(f"{drv}: what needs it is not in memory")
+
+    def _inputs_among(self, rows: Sequence[int]) -> dict[int, list[int]]:
+        """Find those inputs of each of these that are among these."""
+        found: dict[int, list[int]] = {row: [] for row in rows}
+        for row in rows:
+            for above in self.residue.dependents(row):
+                if above in found:
+                    found[above].append(row)
+        return found
 
     def _all_dependents(self, node: Node, *, beyond_interrupted: bool = True) -> list[int]:
         """All that its end reaches, inputs first.

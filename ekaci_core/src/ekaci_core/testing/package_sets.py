@@ -46,16 +46,20 @@ class PackageSet:
         return cls(_record(drv, rows[drv]["name"], rows[drv]["inputs"]) for drv in _inputs_first(rows))
 
     @classmethod
-    def random(cls, count: int, edges_each: int, *, seed: int = 1) -> PackageSet:
-        """Make up derivations that need some of the thousand before them; the same for the same arguments."""
+    def random(cls, count: int, edges_each: int, *, seed: int = 1, name_length: int = 0) -> PackageSet:
+        """Make up derivations that need some of the thousand before them; the same for the same arguments.
+
+        Names are as long as need be, and at least ``name_length``; those of a real package set have about 30.
+        """
         dice = random.Random(seed)  # noqa: S311 - no secret
         drvs: list[str] = []
         records = []
         for number in range(count):
             near = range(max(0, number - _NEAR), number)
             chosen = sorted(dice.sample(near, min(edges_each, len(near))))
-            drvs.append(f"{number:032d}-n{number}.drv")
-            records.append(_record(drvs[-1], f"n{number}", (drvs[each] for each in chosen)))
+            name = f"n{number}".ljust(name_length, "x")
+            drvs.append(f"{number:032d}-{name}.drv")
+            records.append(_record(drvs[-1], name, (drvs[each] for each in chosen)))
         return cls(records)
 
     @property
