@@ -67,6 +67,7 @@ class Cancelling:
                     continue
                 if node.build.state in _UNSTARTED:
                     self._graph.apply(node, Interrupted(BuildState.CANCELLED), ON_REQUEST, effects)
+                self._residents.make_room()
                 await self._ledger.record(effects.steps)
                 await release(effects)
 

@@ -133,7 +133,7 @@ class Residents:
             for some in _parts(keys):
                 await self.bring_in(some)
                 there.extend(self._graph.nodes[key] for key in some)
-        self.make_room()
+                self.make_room()
 
     async def follow(self, walk: Walk, effects: Effects) -> None:
         """Follow a walk whose effects these are. They are recorded before anything is waited for.
@@ -146,6 +146,7 @@ class Residents:
             while True:
                 need = walk.send(answer) if answer is not None else next(walk)
                 steps, effects.steps = effects.steps, []
+                self.make_room(keep=need.keys)
                 if steps:
                     await self._ledger.record(steps)
                 if isinstance(need, NeedInputs):

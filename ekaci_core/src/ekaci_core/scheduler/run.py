@@ -246,11 +246,13 @@ class BuildRun:
         if stored.state in (BuildState.SUCCESS, BuildState.FAILURE) or await self._cancelling.concerns(stored):
             return await self._adopt(node, stored)
         effects = self._graph.adopt(node, Build(drv, failures=max(stored.failures, node.build.failures)))
+        self._residents.make_room()
         await self._ledger.record(effects.steps)
         return effects
 
     async def _adopt(self, node: Node, build: Build) -> Effects:
         effects = self._graph.adopt(node, build)
+        self._residents.make_room()
         # Who built it may have begun what depends on it: that one's record is the true one.
         stored = await self._store.builds([each.build.drv for each in effects.ready])
         ahead = {drv for drv, known in stored.items() if known.state in _AHEAD}

@@ -212,6 +212,7 @@ class Turns:
                 self._graph.apply(node, NoBuilder(), why, effects)
         self._unreachable.clear()
         self._push(builds, effects.ready)
+        self._residents.make_room()
         taken = self._take(builds)
         starts = [self._start(node, at) for node, at in taken]
         with anyio.CancelScope(shield=True):  # what was taken is recorded, and then begins or is given back
@@ -237,8 +238,7 @@ class Turns:
             await self._residents.complete(effects)
             self._push(builds, effects.ready[there:])
             self._turn_is_due()
-        else:
-            self._residents.make_room()
+        self._residents.make_room()
         self._due = self._wake.is_set()
         react(effects)
 
