@@ -182,7 +182,7 @@ async def test_the_first_failure_ends_a_run_most_of_which_is_not_in_memory(tmp_p
 
 
 async def graph_memory(packages: PackageSet, capacity: int | None, folder: Path) -> tuple[int, GraphMetrics]:
-    """Plan a set and build a part of it; return what the graph takes: all that its modules have, and names and states."""
+    """Plan a set and build a part of it; return what its graph takes, names and states included."""
     async with open_store(folder / f"{capacity}.db") as store:
         await packages.evaluated(store)
         wanted = [Wanted(drv) for drv in packages.tops]
@@ -198,8 +198,10 @@ async def graph_memory(packages: PackageSet, capacity: int | None, folder: Path)
                 await builder.begun(last.name)
                 gc.collect()
                 snapshot = tracemalloc.take_snapshot().filter_traces(
-                    tracemalloc.Filter(inclusive=True, filename_pattern=f"*/ekaci_core/{module}")
-                    for module in ("scheduler/*", "model/build.py", "store/compact.py", "store/derivations.py")
+                    [
+                        tracemalloc.Filter(inclusive=True, filename_pattern=f"*/ekaci_core/{module}")
+                        for module in ("scheduler/*", "model/build.py", "store/compact.py", "store/derivations.py")
+                    ]
                 )
                 return sum(trace.size for trace in snapshot.traces), run.metrics
         finally:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
+from typing import Final
 
 from ekaci_core.model.build import BuildState
 from ekaci_core.scheduler.graph_limits import GraphLimits
@@ -31,6 +32,10 @@ class Tier(enum.Enum):
         return cls.COMPLETED_FAILURE if state.is_terminal else cls.WAITING
 
 
+# Looked up by number for each transition: a set of states, or a dictionary, would take thrice the time.
+_ACTIVE: Final = bytes(each in {int(state) for state in ACTIVE} for each in range(max(BuildState) + 1))
+
+
 class Recency:
     """Keeps those in memory that may leave it in the order of when they were last seen.
 
@@ -41,7 +46,7 @@ class Recency:
     def __init__(
         self, residue: Residue, nodes: Mapping[int, Node], limits: GraphLimits, now: Callable[[], float]
     ) -> None:
-        """Watch those ``nodes`` of a graph that are in memory, of which there is none yet."""
+        """Watch those ``nodes`` of a graph that are in memory."""
         self._residue = residue
         self._nodes = nodes
         self._ages = {
@@ -51,8 +56,15 @@ class Recency:
         }
         self._now = now
         self._tiers: dict[Tier, OrderedDict[int, float]] = {tier: OrderedDict() for tier in Tier}
+        tier_of = {int(state): self._tiers[Tier.of(state)] for state in BuildState}
+        self._tier_of = [tier_of.get(each, OrderedDict()) for each in range(max(BuildState) + 1)]
         self._active: set[int] = set()
-        self._pins: Counter[int] = Counter()
+        self._pins: dict[int, int] = {}
+        for node in nodes.values():
+            if _ACTIVE[node.build.state]:
+                self._activate(node)
+        for node in nodes.values():
+            self.touch(node)
 
     @property
     def pinned(self) -> int:
@@ -66,25 +78,29 @@ class Recency:
     def came(self, node: Node, *, new: bool) -> None:
         """See `Watcher`."""
         if new and (pins := sum(row in self._active for row in node.below)):
-            self._pins[node.row] += pins  # what is active did not count it among its neighbours when it became so
-        if node.build.state in ACTIVE:
+            self._pins[node.row] = pins  # what is active did not count it among its neighbours when it became so
+        if _ACTIVE[node.build.state]:
             self._activate(node)
         self.touch(node)
 
     def moved(self, node: Node, before: BuildState) -> None:
         """See `Watcher`."""
-        self._tiers[Tier.of(before)].pop(node.row, None)
-        if node.build.state in ACTIVE:
+        was, now = _ACTIVE[before], _ACTIVE[node.build.state]
+        if was and now:
+            return
+        self._tier_of[before].pop(node.row, None)
+        if now:
             self._activate(node)
         else:
-            self._deactivate(node)
-        self.touch(node)
+            if was:
+                self._deactivate(node)
+            self.touch(node)
 
     def touch(self, node: Node) -> None:
         """Note that it was seen."""
         row = node.row
-        if row not in self._active and not self._pins[row]:
-            tier = self._tiers[Tier.of(node.build.state)]
+        if row not in self._active and row not in self._pins:
+            tier = self._tier_of[node.build.state]
             tier[row] = self._now()
             tier.move_to_end(row)
 
@@ -102,31 +118,28 @@ class Recency:
 
     def left(self, node: Node) -> None:
         """Note that one left memory, which must not be pinned."""
-        del self._tiers[Tier.of(node.build.state)][node.row]
+        del self._tier_of[node.build.state][node.row]
 
     def _node(self, row: int) -> Node:
         return self._nodes[self._residue.keys[row]]
 
     def _activate(self, node: Node) -> None:
-        if node.row in self._active:
-            return
+        pins, keys, nodes, tiers = self._pins, self._residue.keys, self._nodes, self._tier_of
         self._active.add(node.row)
-        for row in self._neighbours(node):
-            self._pins[row] += 1
-            if self._pins[row] == 1 and (there := self._nodes.get(self._residue.keys[row])) is not None:
-                self._tiers[Tier.of(there.build.state)].pop(row, None)
+        for row in chain(node.below, self._residue.dependents(node.row)):
+            count = pins.get(row, 0)
+            pins[row] = count + 1
+            if not count and (there := nodes.get(keys[row])) is not None:
+                tiers[there.build.state].pop(row, None)
 
     def _deactivate(self, node: Node) -> None:
-        if node.row not in self._active:
-            return
+        pins, keys, nodes = self._pins, self._residue.keys, self._nodes
         self._active.remove(node.row)
-        for row in self._neighbours(node):
-            self._pins[row] -= 1
-            if not self._pins[row]:
-                del self._pins[row]
-                if (there := self._nodes.get(self._residue.keys[row])) is not None:
-                    self.touch(there)
-
-    def _neighbours(self, node: Node) -> Iterator[int]:
-        yield from node.below
-        yield from self._residue.dependents(node.row)
+        for row in chain(node.below, self._residue.dependents(node.row)):
+            count = pins[row] - 1
+            if count:
+                pins[row] = count
+                continue
+            del pins[row]
+            if (there := nodes.get(keys[row])) is not None:
+                self.touch(there)

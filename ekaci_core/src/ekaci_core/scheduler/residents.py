@@ -41,7 +41,7 @@ _ROW_BYTES: Final = 58
 class Residents:
     """The door to derivations that need not be in memory.
 
-    Without a capacity all stay there, and nothing here costs anything.
+    Without a capacity all stay there; with one, nothing here costs anything before it is reached.
     """
 
     def __init__(  # noqa: PLR0917 - each is another kind of thing
@@ -60,13 +60,11 @@ class Residents:
         self._placement = placement
         self._ledger = ledger
         self._clock = clock
-        self._capacity = limits.capacity
+        self._limits = limits
         self._metrics = metrics
         self._recency: Recency | None = None
         # Somebody may still hold what left memory: it must be the same when it comes back.
         self._gone: WeakValueDictionary[int, Node] = WeakValueDictionary()
-        if limits.capacity is not None:
-            self._recency = graph.watcher = Recency(graph.residue, graph.nodes, limits, clock.monotonic)
 
     async def find(self, drvs: Collection[DrvPath]) -> dict[DrvPath, Node]:
         """Bring those in that the run has, few at a time.
@@ -102,7 +100,7 @@ class Residents:
             InfrastructureFault: the store failed.
         """
         graph = self._graph
-        if self._recency is not None:
+        if len(graph.nodes) < len(graph):
             rows = {graph.residue.row(key) for node in newcomers for key in node.inputs if key in graph}
             await self.bring_in(culprits(graph, sorted(rows)))
 
@@ -112,9 +110,9 @@ class Residents:
         Raises:
             InfrastructureFault: the store failed.
         """
-        if self._recency is None:
-            return
         residue, nodes = self._graph.residue, self._graph.nodes
+        if len(nodes) == len(residue):
+            return
         keys = (
             residue.keys[row] for node in begun for row in residue.dependents(node.row) if residue.missing[row] == 1
         )
@@ -164,11 +162,11 @@ class Residents:
             count: how many.
             keep: the numbers of what is to stay.
         """
-        recency = self._recency
-        if recency is None or self._capacity is None:
+        capacity = self._limits.capacity
+        if capacity is None or len(self._graph.nodes) + count <= capacity:
             return
-        passed_over = 0
-        while len(self._graph.nodes) + count > self._capacity and (node := recency.oldest(passed_over)) is not None:
+        recency, passed_over = self._watched(), 0
+        while len(self._graph.nodes) + count > capacity and (node := recency.oldest(passed_over)) is not None:
             if node.foreign or node.key in keep:  # what is foreign others may end at any time
                 passed_over += 1
             else:
@@ -176,7 +174,7 @@ class Residents:
 
     async def look_after(self, log: Logger) -> None:
         """Send away what is old, and tell the log how full it is, for ever."""
-        if self._recency is None:
+        if self._limits.capacity is None:
             return
         while True:
             for _ in range(round(STATUS_SECONDS / SWEEP_SECONDS)):
@@ -186,12 +184,14 @@ class Residents:
 
     def sweep(self) -> None:
         """Send away what is older than its tier allows."""
-        if self._recency is not None:
-            for node in self._recency.outdated():
-                if node.foreign:
-                    self._recency.touch(node)
-                else:
-                    self._send_away(node, self._recency)
+        if self._limits.capacity is None:
+            return
+        recency = self._watched()
+        for node in recency.outdated():
+            if node.foreign:
+                recency.touch(node)
+            else:
+                self._send_away(node, recency)
 
     def tell(self, log: Logger) -> None:
         """Tell the log how full it is; the words are those of the specification."""
@@ -210,11 +210,20 @@ class Residents:
         figures = self._metrics
         figures.states = Counter(node.build.state for node in self._graph.nodes.values())
         figures.total = len(self._graph)
-        figures.capacity = self._capacity or 0
+        figures.capacity = self._limits.capacity or 0
         figures.memory_bytes = figures.nodes * _NODE_BYTES + figures.total * _ROW_BYTES
-        if self._recency is not None:
-            figures.pinned, figures.candidates = self._recency.pinned, self._recency.candidates()
+        if self._limits.capacity is not None:
+            recency = self._watched()
+            figures.pinned, figures.candidates = recency.pinned, recency.candidates()
         return figures
+
+    def _watched(self) -> Recency:
+        """Begin to watch which derivations may leave, where that was not needed before."""
+        if self._recency is None:
+            graph = self._graph
+            self._recency = Recency(graph.residue, graph.nodes, self._limits, self._clock.monotonic)
+            graph.watcher = self._recency
+        return self._recency
 
     def _send_away(self, node: Node, recency: Recency) -> None:
         recency.left(node)
