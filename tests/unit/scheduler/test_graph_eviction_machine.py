@@ -158,7 +158,7 @@ class Side:
                 residue.keys[row],
                 residue.state(row),
                 residue.failures(row),
-                residue.blockers.get(row),
+                residue.blockers[row],
                 residue.missing[row],
                 residue.standings[residue.standing(row)],
                 residue.chains[row],

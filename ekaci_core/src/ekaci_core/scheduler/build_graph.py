@@ -149,6 +149,9 @@ class BuildGraph:
         known = self.residue.build(row) if node is None else node.build
         build = advance(known, event)
         if build is not known:
+            if build.blockers:
+                shared = self.residue.blockers.shared(build.blockers)
+                build = Build(build.drv, build.state, build.failures, shared)
             if node is None or not node.foreign:
                 effects.steps.append(Step(build, cause, key))
             self._become(row, node, known.state, build, effects)
@@ -170,8 +173,7 @@ class BuildGraph:
                 drv = self.nodes[residue.keys[each]].build.drv
                 direct = DependencyFailed(drv) if state in FAILED else DependencyInterrupted(drv)
                 self.advance(row, direct, after(drv), effects)
-            blockers = residue.blockers.get(each)
-            if blockers:
+            if blockers := residue.blockers[each]:
                 event = DependencyFailed if state is BuildState.TRANSITIVE_FAILURE else DependencyInterrupted
                 for blocker in sorted(blockers):
                     self.advance(row, event(blocker), after(blocker), effects)
@@ -241,7 +243,7 @@ class BuildGraph:
         reached = self._all_dependents(node)
         among = self._inputs_among([node.row, *reached]) if node.build.blockers else {}
         for above in reached:
-            if drv not in residue.blockers.get(above, ()):
+            if drv not in residue.blockers[above]:
                 continue
             was = residue.state(above)
             self.advance(above, DependencyRecovered(drv), f"{drv.name} is tried again", effects)

@@ -24,11 +24,10 @@ from ekaci_core.scheduler.recency import Recency
 from ekaci_core.scheduler.walks import AT_ONCE, culprits
 from ekaci_core.store.contract import DerivationId, Store
 
-STATUS_SECONDS: Final = 300.0
-"""How often the log is told of the graph."""
-
 SWEEP_SECONDS: Final = 60.0
 """How often is looked for what is older than its tier allows."""
+
+_SWEEPS_A_STATUS: Final = 5
 
 _ELEVATED: Final = 0.8
 _HIGH: Final = 0.9
@@ -172,13 +171,13 @@ class Residents:
             else:
                 self._send_away(node, recency)
 
-    async def look_after(self, log: Logger) -> None:
-        """Send away what is old, and tell the log how full it is, for ever."""
+    async def look_after(self, log: Logger, *, every_seconds: float = SWEEP_SECONDS) -> None:
+        """Send away what is old, ``every_seconds``, and each fifth time tell the log how full it is, for ever."""
         if self._limits.capacity is None:
             return
         while True:
-            for _ in range(round(STATUS_SECONDS / SWEEP_SECONDS)):
-                await anyio.sleep(SWEEP_SECONDS)
+            for _ in range(_SWEEPS_A_STATUS):
+                await anyio.sleep(every_seconds)
                 self.sweep()
             self.tell(log)
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from ekaci_core.model.build import Build, BuildState
 from ekaci_core.model.ids import DrvPath
+from ekaci_core.scheduler.blockers import Blockers
 from ekaci_core.scheduler.node import UNWANTED, Node
 from ekaci_core.scheduler.wishes import Share
 
@@ -27,7 +28,6 @@ _PAGE: Final = 1 << _PAGE_BITS
 _HINT_BITS: Final = 5
 _WANTED: Final = 1
 _FAILURES_FROM: Final = 1
-_NO_BLOCKERS: Final[frozenset[DrvPath]] = frozenset()
 
 
 class Residue:
@@ -42,7 +42,7 @@ class Residue:
         missing: how many inputs have not succeeded, by row.
         seconds: see `Node`.
         chains: see `Node`.
-        blockers: of those that have any, by row.
+        blockers: see `Build`, by row.
         standings: greatest priorities and shares, as `Node` has them, by number.
     """
 
@@ -52,7 +52,7 @@ class Residue:
         self.missing = array("H")  # of "I" once there is one with so many inputs
         self.seconds = array("f")
         self.chains = array("f")
-        self.blockers: dict[int, frozenset[DrvPath]] = {}
+        self.blockers = Blockers()
         self._flags = bytearray()
         self.standings: list[Standing] = [(UNWANTED, ())]
         self._number_of: dict[Standing, int] = {self.standings[0]: 0}
@@ -96,7 +96,7 @@ class Residue:
         self.states.append(node.build.state)
         self._flags.append(node.build.failures << _FAILURES_FROM)
         if node.build.blockers:
-            self.blockers[row] = node.build.blockers
+            self.blockers.put(row, node.build.blockers)
         self.seconds.append(node.seconds)
         self.chains.append(0.0)
         self._standing.append(0)
@@ -130,8 +130,7 @@ class Residue:
 
     def build(self, row: int) -> Build:
         """Return the state of a derivation that need not be in memory, so without its name."""
-        blockers = self.blockers.get(row, _NO_BLOCKERS)
-        return Build(UNNAMED, self.state(row), self.failures(row), blockers)
+        return Build(UNNAMED, self.state(row), self.failures(row), self.blockers[row])
 
     def state(self, row: int) -> BuildState:
         """Return a state."""
@@ -147,10 +146,7 @@ class Residue:
         flags = self._flags[row]
         if flags >> _FAILURES_FROM != build.failures:
             self._flags[row] = build.failures << _FAILURES_FROM | (flags & _WANTED)
-        if build.blockers:
-            self.blockers[row] = build.blockers
-        elif self.blockers:
-            self.blockers.pop(row, None)
+        self.blockers.put(row, build.blockers)
 
     def is_wanted(self, row: int) -> bool:
         """Whether somebody asked for it, and not just for something that needs it."""
