@@ -9,6 +9,7 @@ import attrs
 
 from ekaci_core.config.convert import WrongValue, expected
 from ekaci_core.config.faults import ConfigurationFault
+from ekaci_core.config.graph import GraphSettings, parse_graph
 from ekaci_core.config.machine_file import MachineFile
 
 PREFIX: Final = "EKA_CI_"
@@ -24,12 +25,14 @@ class BuildingSettings:
         fod_max_jobs: fixed-output derivations at once, beside what takes slots; None for what suits the machine.
         build_no_output_timeout_seconds: a build that prints nothing for so long is ended.
         build_max_duration_seconds: a build that takes so long is ended.
+        graph: how much of the graph of what is to be built is in memory.
     """
 
     local_max_jobs: int | None = None
     fod_max_jobs: int | None = None
     build_no_output_timeout_seconds: int = 1200
     build_max_duration_seconds: int = 14400
+    graph: GraphSettings = GraphSettings()
 
 
 _BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
@@ -63,7 +66,7 @@ def parse_building(file: MachineFile, environment: Mapping[str, str]) -> Buildin
     for origin, found in faults.items():
         if found:
             raise ConfigurationFault(origin, found, do="see `Building` in the reference of the `ekaci` command")
-    return BuildingSettings(**values)
+    return BuildingSettings(**values, graph=parse_graph(file, environment))
 
 
 def _within(value: Any, low: int, high: int) -> int:

@@ -87,6 +87,14 @@ class UnknownAttribute(LookupError):
 
 
 @attrs.frozen
+class NumberedRecord:
+    """A derivation and the numbers of its inputs, which are in the same order."""
+
+    record: DerivationRecord
+    inputs: Sequence[int]
+
+
+@attrs.frozen
 class BuildChange:
     """A transition to record: the state after it, when and why. ``key`` saves looking the derivation up."""
 
@@ -271,6 +279,14 @@ class Store(Cancellations, Protocol):
 
     async def derivations(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, DerivationRecord]:
         """Return derivations by number."""
+        ...
+
+    async def inputs(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, Sequence[int]]:
+        """Return the numbers of what these need directly, in the order in which `derivations` has their paths."""
+        ...
+
+    async def derivations_with_inputs(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, NumberedRecord]:
+        """Return derivations by number, with the numbers of their inputs."""
         ...
 
     async def derivation_ids(self, paths: Collection[DrvPath]) -> Mapping[DrvPath, DerivationId]:

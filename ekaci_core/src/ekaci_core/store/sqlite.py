@@ -29,6 +29,7 @@ from ekaci_core.store.contract import (
     EvaluationRecord,
     EvaluationUse,
     MetaId,
+    NumberedRecord,
     StartAnswer,
     Store,
 )
@@ -135,6 +136,14 @@ class SqliteStore:
     async def derivations(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, DerivationRecord]:
         """See `Store`."""
         return await self._database.read(lambda tx: derivations.by_id(tx, ids))
+
+    async def inputs(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, Sequence[int]]:
+        """See `Store`."""
+        return await self._database.read(lambda tx: derivations.inputs(tx, ids))
+
+    async def derivations_with_inputs(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, NumberedRecord]:
+        """See `Store`."""
+        return await self._database.read(lambda tx: derivations.numbered(tx, ids))
 
     async def derivation_ids(self, paths: Collection[DrvPath]) -> Mapping[DrvPath, DerivationId]:
         """See `Store`."""
