@@ -21,3 +21,9 @@ class NumberConformance:
         assert {number: list(each) for number, each in inputs.items()} == {
             number: list(each.inputs) for number, each in found.items()
         }
+
+    async def test_numbers_ascend_from_inputs_to_dependents(self, store: Store) -> None:
+        await evaluated(store, [record("a"), record("c", "a")])
+        await evaluated(store, [record("b", "c"), record("a"), record("d", "a", "b")])
+        ids = await store.derivation_ids([drv(name) for name in "abcd"])
+        assert ids[drv("a")] < ids[drv("c")] < ids[drv("b")] < ids[drv("d")]
