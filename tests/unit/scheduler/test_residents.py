@@ -47,7 +47,8 @@ class Notes:
         self.told = anyio.Event()
 
     def debug(self, event: str, /, **fields: object) -> None:
-        self._note("DEBUG", event, fields)
+        assert fields["derivations"] == 1
+        self._note("DEBUG", event, {})
 
     def info(self, event: str, /, **fields: object) -> None:
         self._note("INFO", event, fields)
@@ -65,10 +66,10 @@ class Bench:
     """A graph of which most is stored, and the door to it."""
 
     def __init__(self, store: Store, nix: ScriptedNix, limits: GraphLimits) -> None:
-        self.clock, self.graph, self.metrics = HandClock(), BuildGraph(), GraphMetrics()
+        self.clock, self.graph, self.metrics, self.log = HandClock(), BuildGraph(), GraphMetrics(), Notes()
         placement = Placement([ScriptedBuilder(nix)])
         ledger = Ledger(store, self.clock, Claims(store, self.clock, lease_seconds=60))
-        self.residents = Residents(store, self.graph, placement, ledger, limits, self.clock, self.metrics)
+        self.residents = Residents(store, self.graph, placement, ledger, limits, self.clock, self.metrics, self.log)
         self.keys: dict[str, int] = {}
         self._lane = placement.lane_of(next(iter(nix.records.values())))
         self._nix = nix
@@ -177,6 +178,7 @@ async def test_what_comes_back_is_the_same_for_whoever_kept_it() -> None:
         made.residents.make_room()
         assert "top" not in made.there()
         assert (await made.residents.find([drv_path("top")]))[drv_path("top")] is kept
+        assert made.log.lines == ["DEBUG Cache miss: reloading"] * 2
         assert made.graph.inputs(kept.key) == [made.keys["above"]]
         assert made.graph.dependents(made.keys["above"]) == [kept.key]
 
@@ -215,26 +217,24 @@ async def test_a_failing_store_is_told() -> None:
 )
 async def test_the_log_is_told_every_five_minutes(taken: int, told: list[str]) -> None:
     assert SWEEP_SECONDS * 5 == 300
-    notes = Notes()
     async with bench(row_of(taken), GraphLimits(20)) as made, anyio.create_task_group() as tasks:
 
         async def look_after() -> None:
-            await made.residents.look_after(notes, every_seconds=0.001)
+            await made.residents.look_after(every_seconds=0.001)
 
         tasks.start_soon(look_after)
         with anyio.fail_after(20):
-            await notes.told.wait()
+            await made.log.told.wait()
         tasks.cancel_scope.cancel()
-    assert notes.lines[: len(told)] == told
+    assert made.log.lines[: len(told)] == told
 
 
 async def test_without_a_bound_there_is_nothing_to_tell() -> None:
-    notes = Notes()
     async with bench(row_of(3), GraphLimits()) as made:
-        await made.residents.look_after(notes)
+        await made.residents.look_after()
         made.clock.seconds = 1e9
         made.residents.sweep()
-        assert (made.there(), notes.lines) == ({"n0", "n1", "n2"}, [])
+        assert (made.there(), made.log.lines) == ({"n0", "n1", "n2"}, [])
 
 
 async def test_metrics_have_the_names_of_the_specification() -> None:

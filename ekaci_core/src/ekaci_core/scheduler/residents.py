@@ -52,6 +52,7 @@ class Residents:
         limits: GraphLimits,
         clock: Clock,
         metrics: GraphMetrics,
+        log: Logger,
     ) -> None:
         """Look after an empty ``graph``."""
         self._store = store
@@ -61,6 +62,7 @@ class Residents:
         self._clock = clock
         self._limits = limits
         self._metrics = metrics
+        self._log = log
         self._recency: Recency | None = None
         # Somebody may still hold what left memory: it must be the same when it comes back.
         self._gone: WeakValueDictionary[int, Node] = WeakValueDictionary()
@@ -171,7 +173,7 @@ class Residents:
             else:
                 self._send_away(node, recency)
 
-    async def look_after(self, log: Logger, *, every_seconds: float = SWEEP_SECONDS) -> None:
+    async def look_after(self, *, every_seconds: float = SWEEP_SECONDS) -> None:
         """Send away what is old, ``every_seconds``, and each fifth time tell the log how full it is, for ever."""
         if self._limits.capacity is None:
             return
@@ -179,7 +181,7 @@ class Residents:
             for _ in range(_SWEEPS_A_STATUS):
                 await anyio.sleep(every_seconds)
                 self.sweep()
-            self.tell(log)
+            self.tell()
 
     def sweep(self) -> None:
         """Send away what is older than its tier allows."""
@@ -192,17 +194,17 @@ class Residents:
             else:
                 self._send_away(node, recency)
 
-    def tell(self, log: Logger) -> None:
+    def tell(self) -> None:
         """Tell the log how full it is; the words are those of the specification."""
         figures = self.metrics()
         percent = f"{figures.utilization:.1%}"
         taken = f"{figures.nodes}/{figures.capacity} nodes ({percent} utilized)"
-        log.info(f"Cache status: {taken}, {figures.pinned} pinned")  # noqa: G004 - words that people look for
+        self._log.info(f"Cache status: {taken}, {figures.pinned} pinned")
         if figures.utilization >= _HIGH:
             advice = f"Consider increasing EKA_CI_GRAPH_LRU_CAPACITY (current: {figures.capacity})"
-            log.warning(f"Cache utilization HIGH ({percent}): {advice}")  # noqa: G004
+            self._log.warning(f"Cache utilization HIGH ({percent}): {advice}")
         elif figures.utilization >= _ELEVATED:
-            log.warning(f"Cache utilization elevated ({percent}): Monitor for potential capacity issues")  # noqa: G004
+            self._log.warning(f"Cache utilization elevated ({percent}): Monitor for potential capacity issues")
 
     def metrics(self) -> GraphMetrics:
         """Return all figures, as they are now."""
@@ -244,7 +246,9 @@ class Residents:
                 node = Node(key, Build(record.path), lane, obstacle)
                 node.below = array("I", self._before(key, found[key].inputs))
             self._graph.attach(node)
-        self._metrics.reloaded(len(keys), self._clock.monotonic() - began)
+        seconds = self._clock.monotonic() - began
+        self._metrics.reloaded(len(keys), seconds)
+        self._log.debug("Cache miss: reloading", derivations=len(keys), seconds=round(seconds, 4))
 
     async def _inputs(self, keys: Collection[int]) -> dict[int, list[int]]:
         """Read the rows of those inputs that were in the run when what needs them came, by row."""

@@ -9,7 +9,6 @@ import anyio
 import anyio.abc
 import attrs
 
-from ekaci_core.api import Logger
 from ekaci_core.bus import Broadcast
 from ekaci_core.model.build import Build, BuildState
 from ekaci_core.model.event import BuildsPlanned, ReviewEvent
@@ -114,9 +113,9 @@ class BuildRun:
         """Give up what others ask to be given up, for ever."""
         await self._cancelling.watch(self._release)
 
-    async def look_after_graph(self, log: Logger) -> None:
+    async def look_after_graph(self) -> None:
         """Keep it within its bounds, and tell the log how full it is, for ever."""
-        await self._residents.look_after(log)
+        await self._residents.look_after()
 
     @property
     def metrics(self) -> GraphMetrics:

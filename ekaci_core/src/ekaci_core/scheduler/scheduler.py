@@ -81,7 +81,7 @@ class Scheduler:
                 tasks.start_soon(claims.renew, name="renew claims")
                 tasks.start_soon(run.take_turns, name="take turns")
                 tasks.start_soon(run.watch_others, name="watch other builders")
-                tasks.start_soon(run.look_after_graph, self.log, name="look after the graph")
+                tasks.start_soon(run.look_after_graph, name="look after the graph")
                 tasks.start_soon(run.watch_cancellations, name="watch cancellations")
                 yield run
                 tasks.cancel_scope.cancel()
@@ -123,7 +123,7 @@ class Scheduler:
         placement = Placement(self.builders, fixed_output_jobs=self.settings.fixed_output_jobs)
         graph = BuildGraph()
         limits, metrics = self.settings.graph, self.metrics
-        residents = Residents(self.store, graph, placement, ledger, limits, self.clock, metrics)
+        residents = Residents(self.store, graph, placement, ledger, limits, self.clock, metrics, self.log)
         attempts = Attempts(self.log, self.events, self.logs_dir, self.roots_dir, self.settings)
         turns = Turns(
             self.store,

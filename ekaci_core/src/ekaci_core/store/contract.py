@@ -20,6 +20,7 @@ from ekaci_core.model.evaluation import AttributeFault, EvaluatedItem, Evaluatio
 from ekaci_core.model.ids import AttrPath, DrvPath, System
 from ekaci_core.model.package import PackageMeta
 from ekaci_core.store.cancellation import Cancellations
+from ekaci_core.store.numbered import NumberedRecord
 
 EvaluationId = NewType("EvaluationId", int)
 DerivationId = NewType("DerivationId", int)
@@ -84,14 +85,6 @@ class UnknownDerivation(LookupError):
 
 class UnknownAttribute(LookupError):
     """An attribute said to be as in an evaluation that does not have it, or not any more."""
-
-
-@attrs.frozen
-class NumberedRecord:
-    """A derivation and the numbers of its inputs, which are in the same order."""
-
-    record: DerivationRecord
-    inputs: Sequence[int]
 
 
 @attrs.frozen

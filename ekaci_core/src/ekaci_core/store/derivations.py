@@ -20,7 +20,8 @@ from ekaci_core.store.compact import (
     storable,
     unpacked,
 )
-from ekaci_core.store.contract import DerivationId, NumberedRecord, UnknownDerivation
+from ekaci_core.store.contract import DerivationId, UnknownDerivation
+from ekaci_core.store.numbered import NumberedRecord
 from ekaci_core.store.queries import query
 
 

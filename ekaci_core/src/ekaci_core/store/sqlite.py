@@ -29,7 +29,6 @@ from ekaci_core.store.contract import (
     EvaluationRecord,
     EvaluationUse,
     MetaId,
-    NumberedRecord,
     StartAnswer,
     Store,
 )
@@ -37,6 +36,7 @@ from ekaci_core.store.database import MEMORY, Database, connected
 from ekaci_core.store.derivations import add as add_derivations
 from ekaci_core.store.evaluations import drop as drop_evaluations
 from ekaci_core.store.migrate import migrations, prepare
+from ekaci_core.store.numbered import NumberedRecord
 
 _READERS: Final = 2
 
