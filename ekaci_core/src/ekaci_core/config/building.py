@@ -10,7 +10,7 @@ import attrs
 from ekaci_core.config.bounds import BuildingSettings
 from ekaci_core.config.convert import WrongValue, strict_converter
 from ekaci_core.config.faults import ConfigurationFault
-from ekaci_core.config.graph import parse_graph
+from ekaci_core.config.graph import GraphSettings, parse_graph
 from ekaci_core.config.machine_file import MachineFile
 from ekaci_core.config.rules import register_rules
 
