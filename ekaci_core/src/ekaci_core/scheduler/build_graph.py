@@ -169,6 +169,10 @@ class BuildGraph:
         elif node not in effects.ended[-1:]:
             effects.ended.append(node)
 
+    def reached(self, row: int) -> list[int]:
+        """Return the rows of all that the end of this one reaches, inputs first."""
+        return self._all_dependents(row)
+
     def inherit(self, row: int, inputs: Iterable[int], effects: Effects) -> None:
         """Pass on what keeps direct inputs from succeeding; those that failed or were interrupted are in memory."""
         residue = self.residue
@@ -239,13 +243,13 @@ class BuildGraph:
 
     def _spread(self, node: Node, event: DependencyFailed | DependencyInterrupted, effects: Effects) -> None:
         cause = after(node.build.drv)
-        for above in self._all_dependents(node, beyond_interrupted=isinstance(event, DependencyFailed)):
+        for above in self._all_dependents(node.row, beyond_interrupted=isinstance(event, DependencyFailed)):
             self.advance(above, event, cause, effects)
 
     def _recovered(self, node: Node, effects: Effects) -> None:
         """Take a node from the blockers of all that need it, and pass on what blocks the node itself by now."""
         drv, residue = node.build.drv, self.residue
-        reached = self._all_dependents(node)
+        reached = self._all_dependents(node.row)
         among = self._inputs_among([node.row, *reached]) if node.build.blockers else {}
         for above in reached:
             if drv not in residue.blockers[above]:
@@ -271,7 +275,7 @@ class BuildGraph:
                     found[above].append(row)
         return found
 
-    def _all_dependents(self, node: Node, *, beyond_interrupted: bool = True) -> list[int]:
+    def _all_dependents(self, row: int, *, beyond_interrupted: bool = True) -> list[int]:
         """All that its end reaches, inputs first.
 
         A dependent that failed by itself speaks for all that need it. One that was interrupted does so only for
@@ -279,7 +283,7 @@ class BuildGraph:
         """
         residue = self.residue
         found: set[int] = set()
-        pending = list(residue.dependents(node.row))
+        pending = list(residue.dependents(row))
         while pending:
             row = pending.pop()
             if row in found or residue.states[row] == _SUCCESS:

@@ -10,13 +10,13 @@ import anyio.abc
 import attrs
 
 from ekaci_core.bus import Broadcast
-from ekaci_core.model.build import Build, BuildState
+from ekaci_core.model.build import Build, BuildState, Requeued, advance
 from ekaci_core.model.event import BuildsPlanned, ReviewEvent
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.scheduler.build_graph import BuildGraph
 from ekaci_core.scheduler.cancelling import Cancelling
 from ekaci_core.scheduler.claims import Claims
-from ekaci_core.scheduler.effects import Effects
+from ekaci_core.scheduler.effects import Effects, Step
 from ekaci_core.scheduler.graph_metrics import GraphMetrics
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.scheduler.node import RUNNABLE, Node
@@ -24,7 +24,7 @@ from ekaci_core.scheduler.planning import Planner, chunked
 from ekaci_core.scheduler.recovery import Recovery
 from ekaci_core.scheduler.residents import Residents
 from ekaci_core.scheduler.turns import Turns
-from ekaci_core.scheduler.walks import giving_up, lengthening, wanting, withdrawing
+from ekaci_core.scheduler.walks import giving_up, lengthening, retrying, wanting, withdrawing
 from ekaci_core.scheduler.watching import Watches
 from ekaci_core.scheduler.wishes import HEAD_PRIORITY, SchedulerSettings, Share, Wanted
 from ekaci_core.store.contract import BuildChanged, BuildHeld, Store
@@ -135,6 +135,29 @@ class BuildRun:
     async def broken(self) -> None:
         """Return when the machine is at fault, and nothing new is started any more."""
         await self._until(lambda: bool(self.infrastructure))
+
+    async def retry(self, drvs: Collection[DrvPath], cause: str) -> None:
+        """Give those of these that failed for good all their attempts again; they are built once somebody wants them.
+
+        Raises:
+            InfrastructureFault: the store failed.
+        """
+        self._busy += 1
+        try:
+            async with self._planning:
+                keys = await self._store.derivation_ids(drvs)
+                effects = Effects()
+                for key in sorted(key for key in keys.values() if key in self._graph):
+                    walk = retrying(self._graph, self._graph.residue.row(key), cause, effects)
+                    await self._residents.follow(walk, effects)
+                    self._told.discard(key)
+                known = await self._store.builds([drv for drv, key in keys.items() if key not in self._graph])
+                failed = [each for each in known.values() if each.state is BuildState.FAILURE]
+                effects.steps += [Step(advance(each, Requeued()), cause) for each in failed]
+                await self._ledger.record(effects.steps)
+                await self._release(effects)
+        finally:
+            self._done()
 
     async def withdraw(self, share: Share) -> None:
         """Give up what this share alone wanted; what others want goes on.

@@ -148,6 +148,15 @@ def _raising(graph: BuildGraph, row: int, priority: int, share: Share, effects: 
             pending += known[each]
 
 
+def retrying(graph: BuildGraph, row: int, cause: str, effects: Effects) -> Walk:
+    """Give a derivation that failed for good all its attempts again, and those that it kept from being built theirs."""
+    yield from _need_nodes(graph, [row, *graph.reached(row)])
+    for above in graph.reached(row):
+        yield from _need_culprits(graph, above)
+    if graph.residue.state(row) is BuildState.FAILURE:
+        graph.apply(graph.nodes[graph.residue.keys[row]], Requeued(), cause, effects)
+
+
 def withdrawing(graph: BuildGraph, share: Share, cause: str, effects: Effects) -> Walk:
     """Forget what a share wants: cancel what nobody else wants and has not begun, and say what is being built."""
     residue = graph.residue
