@@ -136,7 +136,7 @@ def test_re_run_builds_again_what_failed(scene: Scene, tmp_path: Path) -> None:
     pull = scene.people.open_pull(scene.place, "moody", author="ada")
     run = scene.service.verdict(scene.place, pull.head_sha, "failure")
     there.touch()
-    scene.people.press(scene.place, run, "run-again", by="ada")
+    scene.people.press(scene.place, run, "rerun", by="ada")
     scene.service.verdict(scene.place, pull.head_sha, "success")
     assert scene.service.attempts("moody-1") == 3
 
