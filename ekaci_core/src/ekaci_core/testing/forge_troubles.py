@@ -172,7 +172,8 @@ class TroubleConformance:
             "missed": lambda: forge.missed_deliveries(since=0.0, known=()),
         }
         person = laboratory.people[Permission.WRITE]
-        return {**forge_questions(forge, repository, laboratory.sha, person), **more}[name]
+        more |= forge_questions(forge, repository, laboratory.sha, person)
+        return more[name]
 
     async def _fault(self, call: Callable[[], Awaitable[Any]]) -> None:
         with anyio.fail_after(PATIENCE_SECONDS), pytest.raises(InfrastructureFault) as caught:

@@ -64,7 +64,7 @@ _junk = st.recursive(
 )
 
 
-def check_event(value: object) -> None:
+def check_event(value: Any) -> None:  # noqa: C901 - a table of types
     """Check that an event has in it nothing but what can be stored and given to other programs."""
     if isinstance(value, RepositoryId):
         assert RepositoryId.parse(value.forge, value.path) == value
@@ -146,12 +146,8 @@ class WebhookConformance:
         if not self.signs_bodies:
             pytest.skip("the forge says that it sends its secret and signs nothing")
         for each in laboratory.deliveries:
-            for body in (
-                each.request.body + b" ",
-                each.request.body[:-1],
-                each.request.body.replace(b'"', b"'", 1),
-                b"",
-            ):
+            right = each.request.body
+            for body in (right + b" ", right[:-1], right[1:], right.swapcase() + b"\n", b""):
                 self._refused(laboratory, attrs.evolve(each.request, body=body), (401, 403))
 
     signs_bodies = True
@@ -174,11 +170,11 @@ class WebhookConformance:
         [b'{"a": NaN, "b": Infinity}', b'{"number": ' + b"1" * 6000 + b"}", b'{"a": "\\ud800"}', b'{"a": 1, "a": 2}'],
         ids=["no numbers", "a long number", "half a character", "twice the same"],
     )
-    async def test_an_odd_document_is_refused_or_ignored(self, laboratory: ForgeLaboratory, body: bytes) -> None:
+    async def test_an_odd_document_is_borne(self, laboratory: ForgeLaboratory, body: bytes) -> None:
         for kind in self._kinds(laboratory):
             answer = laboratory.forge.receive(laboratory.sign(kind, body))
             if isinstance(answer, Received):
-                assert isinstance(laboratory.forge.parse(answer), Ignored)
+                self._parse(laboratory, answer)
             else:
                 assert answer.status in range(400, 500)
 
