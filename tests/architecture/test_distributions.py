@@ -13,7 +13,7 @@ def project(folder: Path) -> dict[str, Any]:
 
 
 def test_the_root_installs_every_member_from_where_it_stands(root: Path) -> None:
-    folders = [root / "ekaci_core", *sorted((root / "plugins").iterdir())]
+    folders = [*sorted(root.glob("ekaci_*")), *sorted((root / "plugins").iterdir())]
     wanted = {f"{project(folder)['name']} @ {{root:uri}}/{folder.relative_to(root)}" for folder in folders}
     named = set(project(root)["dependencies"])
     # The core by its plain name as well: pip 23 does not offer `core[extra] @ place` to a member that needs `core`.

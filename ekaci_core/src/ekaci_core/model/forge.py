@@ -11,9 +11,9 @@ import attrs
 from ekaci_core.model.errors import BadName
 from ekaci_core.model.ids import CommitSha
 
-# GitHub: letters, digits, ".", "-" and "_"; GitLab has nested groups. A part that begins with "-" or "." could be taken
-# for an option or for a way out of a directory.
-_PART: Final = r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,254}"
+# GitHub: letters, digits, ".", "-" and "_" (".github" is a common name); GitLab has nested groups. A part that begins
+# with "-" could be taken for an option; "." and ".." lead elsewhere, and ".git" is git's own.
+_PART: Final = r"(?!\.{1,2}(?:/|$)|\.git(?:/|$))[A-Za-z0-9_.][A-Za-z0-9_.\-]{0,254}"
 _PATH: Final = re.compile(rf"{_PART}(/{_PART}){{1,20}}")
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.\-]{0,250}[A-Za-z0-9])?(:[0-9]{1,5})?")
 # What git-check-ref-format(1) allows, without what begins like an option.

@@ -1,0 +1,1 @@
+"""GitHub for EkaCI: webhooks, check runs and clones through a GitHub App."""
