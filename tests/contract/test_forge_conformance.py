@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from tests.contract.forges.memory_forge import MemoryForge
@@ -31,11 +31,20 @@ class TestMemoryForge(ForgeConformance):
 def test_each_broken_promise_is_found(tmp_path: Path) -> None:
     """The kit runs in a process of its own: its failures are what is expected."""
     report = tmp_path / "report.xml"
-    arguments = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", str(WRONG_FORGES)]
+    arguments = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        f"--junitxml={report}",
+        str(WRONG_FORGES),
+    ]
     done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     outcomes: dict[str, bool] = dict.fromkeys((kind.__name__ for kind in REJECTED), False)
-    for case in ElementTree.parse(report).iter("testcase"):
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - it is our own
         failed = case.find("failure") is not None or case.find("error") is not None
         name = next(name for name in outcomes if name in re.split(r"[-\[\]]", case.attrib["name"]))
         outcomes[name] |= failed

@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 
 import anyio
 import pytest
+from tests.contract.forges.memory_forge import MemoryForge
+from tests.contract.forges.memory_laboratory import MemoryLaboratory
+from tests.contract.forges.memory_server import LONGEST_BYTES, Refusal
 
 from ekaci_core.api import (
     Branch,
@@ -35,9 +38,6 @@ from ekaci_core.api import (
 from ekaci_core.model.errors import EkaciError
 from ekaci_core.testing.forge_laboratory import ForgeLaboratory, RecordingLogger
 from ekaci_core.testing.forges import ForgeConformance
-from tests.contract.forges.memory_forge import MemoryForge
-from tests.contract.forges.memory_laboratory import MemoryLaboratory
-from tests.contract.forges.memory_server import LONGEST_BYTES, Refusal
 
 Result = TypeVar("Result")
 Wrong = TypeVar("Wrong", bound=type[MemoryForge])

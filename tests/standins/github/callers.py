@@ -49,6 +49,7 @@ def _caller(world: World, authorization: str, needed: str) -> tuple[App | None, 
             app = app_of_jwt(token, world.apps, world.now())
         except BadToken as bad:
             raise Problem(401, str(bad)) from None
+        world.issued.append(token)
         if needed != JWT:
             raise Problem(403, "Resource not accessible by integration")
         return app, None
