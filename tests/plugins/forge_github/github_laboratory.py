@@ -173,11 +173,11 @@ class Deliveries:
         scene, people, world = self._scene, self._scene.github.people, self._scene.github.world
         place, pull, here = scene.place, scene.place.pulls[1], scene.identifier()
         wanda = person(world.account("wanda"))
-        opened = PullRequestChanged(
-            PullRequestAction.OPENED, scene.expected(place.pulls[5]), person(world.account("forker"))
-        )
+        forker, newest = person(world.account("forker")), scene.expected(place.pulls[5])
+        opened = PullRequestChanged(PullRequestAction.OPENED, newest, forker)
         self._take(opened, "pull_request", "opened")
-        said = CommentCreated(here, 1, scene.comment.id, "merge\n", wanda, False, float(int(scene.comment.created_at)))  # noqa: FBT003
+        said_at = float(int(scene.comment.created_at))
+        said = CommentCreated(here, 1, scene.comment.id, "merge\n", wanda, by_bot=False, created_at=said_at)
         self._take(said, "issue_comment")
         head = CommitSha(pull.head_sha)
         people.review(place, pull, "approved", by="wanda")
@@ -192,14 +192,8 @@ class Deliveries:
         self._take(group, "merge_group")
         self._take_checks(wanda)
         after = people.push(scene.unserved, {"b": "b"}, branch="next", by="wanda")
-        pushed = BranchPushed(
-            scene.identifier("octo/unserved"),
-            Branch("next"),
-            None,
-            CommitSha(after),
-            False,
-            wanda,
-        )
+        where = scene.identifier("octo/unserved")
+        pushed = BranchPushed(where, Branch("next"), None, CommitSha(after), is_default=False, actor=wanda)
         self._take(pushed, "push")
         installation = next(iter(world.installations.values()))
         people.select(installation, [place, scene.twin])
