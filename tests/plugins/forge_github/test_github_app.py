@@ -61,7 +61,7 @@ async def test_a_clock_that_is_a_little_fast_is_borne(laboratory: GitHubLaborato
 async def test_tokens_reach_no_further_than_they_must(laboratory: GitHubLaboratory, scene: GitHubScene) -> None:
     await laboratory.forge.clone_access(laboratory.repository)
     for each in scene.github.world.grants.values():
-        assert each.repositories == {scene.place.id}
+        assert each.repositories == frozenset({scene.place.id})
         assert dict(each.permissions) == {"metadata": "read", "contents": "read"}
 
 
