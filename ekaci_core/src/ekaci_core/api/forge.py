@@ -101,11 +101,12 @@ class PublishFailed:
     """The forge does not show it.
 
     ``retry_after_seconds`` is how long the forge asks to be left alone, or None where trying again cannot help.
-    ``forget`` says that the check named before is gone.
+    ``limited`` says that it wants no writes at all for that long. ``forget`` says that the check named before is gone.
     """
 
     reason: str
     retry_after_seconds: float | None = None
+    limited: bool = False
     forget: bool = False
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ekaci_core.api import BuilderType, EvaluatorType
+from ekaci_core.api import BuilderType, CredentialType, EvaluatorType
+from ekaci_core.builtin.credentials import CachixTokenType, EnvType, FileType, GithubAppKeyFileType, NoneType
 from ekaci_core.builtin.evaluators import AutoType, NixEvalJobsType, NixType
 from ekaci_core.builtin.local_builder import LocalBuilderType
 from ekaci_core.hookspecs import hookimpl
@@ -22,3 +23,9 @@ def ekaci_register_builder_types() -> Iterable[BuilderType]:
 def ekaci_register_evaluator_types() -> Iterable[EvaluatorType]:
     """Return the evaluators that are always there."""
     return (AutoType(), NixType(), NixEvalJobsType())
+
+
+@hookimpl
+def ekaci_register_credential_types() -> Iterable[CredentialType]:
+    """Return the credential sources that need nothing but this machine."""
+    return (EnvType(), FileType(), NoneType(), CachixTokenType(), GithubAppKeyFileType())

@@ -12,6 +12,12 @@ _INTERRUPTED = 130
 COLLECT_AFTER = (100_000, 50, 100)
 
 
+def serve() -> NoReturn:
+    """Run ``eka-ci-server``: ``ekaci serve`` under the name that service files know."""
+    sys.argv[1:1] = ["serve"]
+    main()
+
+
 def main() -> NoReturn:
     """Run ``ekaci``; end quietly on a Ctrl-C that comes before anything was started."""
     gc.set_threshold(*COLLECT_AFTER)

@@ -3,40 +3,40 @@
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 import click
 
 import ekaci_core
-from ekaci_core.cli.build import build
-from ekaci_core.cli.builders import builders
-from ekaci_core.cli.cancel import cancel
-from ekaci_core.cli.drv import drv
 from ekaci_core.cli.failure import only_fault, tell, tell_defect
-from ekaci_core.cli.logs import logs
-from ekaci_core.cli.plugins import plugins
-from ekaci_core.cli.queue import queue
-from ekaci_core.cli.review import review
+from ekaci_core.cli.lazy_group import LazyGroup
 from ekaci_core.cli.streams import forgiving, say
 from ekaci_core.model.errors import EXIT_INFRASTRUCTURE, EkaciError
 from ekaci_core.telemetry import configure_logs
 
+_COMMANDS: Final = {
+    name: f"ekaci_core.cli.{name}"
+    for name in (
+        "review",
+        "build",
+        "cancel",
+        "queue",
+        "builders",
+        "drv",
+        "logs",
+        "plugins",
+        "serve",
+        "config",
+    )
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(cls=LazyGroup, modules=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(ekaci_core.__version__, prog_name="ekaci")
 def ekaci() -> None:
     """Answer for a change to a Nix repository: should I merge this?"""
     if sys.stderr is not None:
         configure_logs(sys.stderr)
-
-
-ekaci.add_command(review)
-ekaci.add_command(build)
-ekaci.add_command(cancel)
-ekaci.add_command(queue)
-ekaci.add_command(builders)
-ekaci.add_command(drv)
-ekaci.add_command(logs)
-ekaci.add_command(plugins)
 
 
 def status() -> int:

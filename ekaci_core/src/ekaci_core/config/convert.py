@@ -23,7 +23,7 @@ class WrongValue(Exception):
     """A value that a hook refuses; the text reads well behind ``address: ``."""
 
 
-class _WrongMembers(Exception):
+class WrongMembers(Exception):
     """Faults inside a list or mapping, each with its index or key."""
 
     def __init__(self, faults: Sequence[tuple[str | int, Exception]]) -> None:
@@ -31,20 +31,36 @@ class _WrongMembers(Exception):
         self.faults = faults
 
 
-def strict_converter() -> Converter:
+def strict_converter(*, table: str = "an object") -> Converter:
     """Make a converter that takes values of exactly the right type and refuses unknown keys.
 
-    A whole number may stand for a float; nothing else is converted. It knows attrs classes, ``tuple[X, ...]``,
-    ``Mapping[str, X]`` and ``X | None``. Hooks for further types raise `WrongValue`.
+    ``table`` is what people call a mapping in the kind of file that they wrote. A whole number may stand for a float;
+    nothing else is converted. It knows attrs classes, ``tuple[X, ...]``, ``Mapping[str, X]`` and ``X | None``. Hooks
+    for further types raise `WrongValue`.
     """
     converter = Converter(forbid_extra_keys=True, detailed_validation=True)
     for kind in _NAMES:
         converter.register_structure_hook(kind, _exactly(kind))
     converter.register_structure_hook(float, _number)
-    converter.register_structure_hook_factory(attrs.has, lambda kind: _object(kind, converter))
+    converter.register_structure_hook_factory(attrs.has, lambda kind: _object(kind, converter, table))
     converter.register_structure_hook_func(_is_tuple, lambda value, kind: _list(value, kind, converter))
-    converter.register_structure_hook_func(_is_mapping, lambda value, kind: _mapping(value, kind, converter))
+    converter.register_structure_hook_func(_is_mapping, lambda value, kind: _mapping(value, kind, converter, table))
     return converter
+
+
+@attrs.frozen
+class Located:
+    """A fault and its place.
+
+    Attributes:
+        at: the address to name.
+        what: what is wrong there.
+        spot: the address of the very key that is wrong, which ``at`` need not hold.
+    """
+
+    at: str
+    what: str
+    spot: str
 
 
 def explain(error: Exception, *, at: str = "") -> tuple[str, ...]:
@@ -54,7 +70,21 @@ def explain(error: Exception, *, at: str = "") -> tuple[str, ...]:
         error: what the converter raised. Anything that is no fault of the data is raised again.
         at: the address of what was structured.
     """
-    return tuple(f"{where}: {what}" if where else what for where, what in _faults(error, at))
+    return tuple(f"{fault.at}: {fault.what}" if fault.at else fault.what for fault in _faults(error, at))
+
+
+def locate(error: Exception, *, at: str = "") -> tuple[Located, ...]:
+    """Name every fault as `explain` does, with its place apart."""
+    return tuple(_faults(error, at))
+
+
+def named(error: Exception) -> Exception:
+    """Return an error that `locate` can name: what a validator of the class itself refuses becomes a `WrongValue`."""
+    try:
+        locate(error)
+    except ValueError as refused:
+        return WrongValue(str(refused))
+    return error
 
 
 def address(parent: str, key: str | int) -> str:
@@ -127,12 +157,12 @@ def _number(value: object, _: object) -> float:
     return number
 
 
-def _object(kind: type[Kind], converter: Converter) -> Callable[[object, object], Kind]:
+def _object(kind: type[Kind], converter: Converter, table: str) -> Callable[[object, object], Kind]:
     structure = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True)
 
     def checked(value: object, _: object) -> Kind:
         if not isinstance(value, Mapping):
-            expected("an object", value)
+            expected(table, value)
         return structure(value, kind)
 
     return checked
@@ -146,40 +176,41 @@ def _list(value: object, kind: Any, converter: Converter) -> tuple[Any, ...]:
     for index, item in enumerate(value):
         try:
             members.append(converter.structure(item, member))
-        except (WrongValue, _WrongMembers, ClassValidationError) as error:
+        except (WrongValue, WrongMembers, ClassValidationError) as error:
             faults.append((index, error))
     if faults:
-        raise _WrongMembers(faults)
+        raise WrongMembers(faults)
     return tuple(members)
 
 
-def _mapping(value: object, kind: Any, converter: Converter) -> dict[Any, Any]:
+def _mapping(value: object, kind: Any, converter: Converter, table: str) -> dict[Any, Any]:
     if not isinstance(value, Mapping):
-        expected("an object", value)
+        expected(table, value)
     key_kind, member = get_args(kind)
     members, faults = {}, []
     for key, item in value.items():
         for structured, this in ((key, key_kind), (item, member)):
             try:
                 members[key] = converter.structure(structured, this)
-            except (WrongValue, _WrongMembers, ClassValidationError) as error:
+            except (WrongValue, WrongMembers, ClassValidationError) as error:
                 faults.append((key, error))
     if faults:
-        raise _WrongMembers(faults)
+        raise WrongMembers(faults)
     return members
 
 
-def _faults(error: Exception, at: str) -> Iterator[tuple[str, str]]:
+def _faults(error: Exception, at: str) -> Iterator[Located]:
     match error:
         case WrongValue():
-            yield at, str(error)
-        case _WrongMembers():
+            yield Located(at, str(error), at)
+        case WrongMembers():
             for key, fault in error.faults:
                 yield from _faults(fault, address(at, key))
         case ForbiddenExtraKeysError():
             known = [field.alias for field in attrs.fields(error.cl)]
             for key in sorted(error.extra_fields):
-                yield at, f'unknown key "{shown_key(key)}"{did_you_mean(key, known)}'
+                what = f'unknown key "{shown_key(key)}"{did_you_mean(key, known)}'
+                yield Located(at, what, address(at, key))
         case ClassValidationError():
             for fault in error.exceptions:
                 yield from _faults_of_class(fault, at)
@@ -187,11 +218,11 @@ def _faults(error: Exception, at: str) -> Iterator[tuple[str, str]]:
             raise error
 
 
-def _faults_of_class(fault: Exception, at: str) -> Iterator[tuple[str, str]]:
+def _faults_of_class(fault: Exception, at: str) -> Iterator[Located]:
     notes = [note for note in getattr(fault, "__notes__", ()) if isinstance(note, AttributeValidationNote)]
     if not notes:
         yield from _faults(fault, at)
     elif isinstance(fault, KeyError):
-        yield at, f'the key "{notes[0].name}" is missing'
+        yield Located(at, f'the key "{notes[0].name}" is missing', at)
     else:
         yield from _faults(fault, address(at, notes[0].name))

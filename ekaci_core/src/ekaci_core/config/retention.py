@@ -5,39 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import attrs
 import cattrs
 
+from ekaci_core.config.bounds import RetentionSettings
 from ekaci_core.config.convert import WrongValue, explain, strict_converter
 from ekaci_core.config.faults import ConfigurationFault
 from ekaci_core.config.machine_file import read_machine_file
+from ekaci_core.config.rules import register_rules
 
-_DAY_SECONDS: Final = 24 * 60 * 60
-_SHORTEST_LOG_BYTES: Final = 64 * 1024
+__all__ = ["RetentionSettings", "parse_retention", "read_retention"]
 
 _converter: Final = strict_converter()
-
-
-@attrs.frozen
-class RetentionSettings:
-    """Bounds of what is kept.
-
-    Attributes:
-        log_max_bytes: of one log, its head and its end together.
-        logs_total_bytes: of all logs as they are on the disk; over that, the oldest go.
-        logs_max_age_seconds: logs that nobody wrote for so long go.
-        evaluations_kept: so many finished evaluations stay, those that were used last.
-        evaluations_max_age_seconds: finished evaluations that nobody used for so long go.
-    """
-
-    log_max_bytes: int = 128 * 1024**2
-    logs_total_bytes: int = 2 * 1024**3
-    logs_max_age_seconds: float = 30 * _DAY_SECONDS
-    evaluations_kept: int = 20
-    evaluations_max_age_seconds: float = 90 * _DAY_SECONDS
-
-
-_LEAST: Final[Mapping[str, float]] = {"log_max_bytes": _SHORTEST_LOG_BYTES}
+register_rules(_converter)
 
 
 def parse_retention(raw: Mapping[str, Any], origin: str) -> RetentionSettings:
@@ -52,17 +31,9 @@ def parse_retention(raw: Mapping[str, Any], origin: str) -> RetentionSettings:
     """
     do = "see `[retention]` in the reference of the `ekaci` command"
     try:
-        settings = _converter.structure(raw, RetentionSettings)
+        return _converter.structure(raw, RetentionSettings)
     except (WrongValue, cattrs.ClassValidationError) as error:
         raise ConfigurationFault(origin, explain(error, at="retention"), do=do) from None
-    low = [
-        f"retention.{name}: expected at least {least}, got {value}"
-        for name, value in attrs.asdict(settings).items()
-        if value < (least := _LEAST.get(name, 0))
-    ]
-    if low:
-        raise ConfigurationFault(origin, low, do=do)
-    return settings
 
 
 def read_retention(environment: Mapping[str, str]) -> RetentionSettings:

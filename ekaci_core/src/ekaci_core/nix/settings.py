@@ -76,7 +76,8 @@ class NixSettings:
 
     ``system`` is the machine's own platform, ``extra_platforms`` others that it can build for. ``max_jobs`` are the
     builds at once that Nix itself would allow, ``cores`` those that one build may use (0: all). ``sandbox`` is
-    ``true``, ``false`` or ``relaxed``. ``store`` is the store's address, ``auto`` where nobody chose one.
+    ``true``, ``false`` or ``relaxed``; ``sandbox_fallback`` lets builds run without one where it cannot be made.
+    ``store`` is the store's address, ``auto`` where nobody chose one.
     ``nix_path`` are the entries that hold where ``NIX_PATH`` says nothing. ``evaluation`` is a digest of all settings
     that may have a part in what an evaluation yields. ``substitution`` is what decides from where outputs are fetched.
     """
@@ -87,6 +88,7 @@ class NixSettings:
     max_jobs: int = 1
     cores: int = 0
     sandbox: str = "false"
+    sandbox_fallback: bool = True
     substituters: tuple[str, ...] = ()
     store: str = "auto"
     build_users_group: str = ""
@@ -94,6 +96,11 @@ class NixSettings:
     nix_path: tuple[str, ...] = ()
     evaluation: str = ""
     substitution: SubstitutionSettings = SubstitutionSettings()
+
+    @property
+    def really_sandboxes(self) -> bool:
+        """Whether every build is kept from the machine: ``relaxed`` lets a derivation ask for none (``__noChroot``)."""
+        return self.sandbox == "true" and not self.sandbox_fallback
 
     @property
     def systems(self) -> frozenset[System]:
@@ -124,6 +131,7 @@ def parse_settings(text: str | bytes) -> NixSettings:
         max_jobs=_number(values, "max-jobs", 1),
         cores=_number(values, "cores", 0),
         sandbox=_text(values, "sandbox", "false"),
+        sandbox_fallback=values.get("sandbox-fallback") is not False,
         substituters=_texts(values, "substituters"),
         store=_text(values, "store", "auto") or "auto",
         build_users_group=_text(values, "build-users-group", ""),

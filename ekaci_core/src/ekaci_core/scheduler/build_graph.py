@@ -23,7 +23,7 @@ from ekaci_core.model.build import (
     advance,
 )
 from ekaci_core.model.ids import DrvPath
-from ekaci_core.scheduler.node import FAILED, RUNNABLE, Node
+from ekaci_core.scheduler.node import FAILED, RUNNABLE, UNWANTED, Node
 from ekaci_core.scheduler.wishes import Share
 
 _NOBODYS: Final = Share()
@@ -46,11 +46,13 @@ class Effects:
         steps: transitions, in the order in which they are to be recorded.
         ready: what may start, or moves forward in the queue, once the steps are recorded.
         ended: wanted derivations that came to a terminal state.
+        stopped: what is being built and nobody wants any more.
     """
 
     steps: list[Step] = attrs.field(factory=list)
     ready: list[Node] = attrs.field(factory=list)
     ended: list[Node] = attrs.field(factory=list)
+    stopped: list[Node] = attrs.field(factory=list)
 
 
 class BuildGraph:
@@ -63,6 +65,7 @@ class BuildGraph:
     def __init__(self) -> None:
         self.nodes: dict[int, Node] = {}
         self._by_drv: dict[DrvPath, Node] = {}
+        self._roots: dict[Share, set[int]] = {}
         self.counts: Counter[BuildState] = Counter()
 
     def __contains__(self, key: int) -> bool:
@@ -125,6 +128,7 @@ class BuildGraph:
         """Note that somebody wants this node; what was given up of it and its inputs is queued again."""
         node = self.nodes[key]
         node.wanted = True
+        self._roots.setdefault(share, set()).add(key)
         effects = Effects() if effects is None else effects
         known = len(effects.ended)
         for each in self._given_up(node):
@@ -133,6 +137,37 @@ class BuildGraph:
         if node.build.state.is_terminal and node not in effects.ended[known:]:
             effects.ended.append(node)
         return effects
+
+    def withdraw(self, share: Share, cause: str) -> Effects:
+        """Forget what a share wants; cancel what nobody else wants and has not begun, and say what is being built."""
+        effects = Effects()
+        roots = self._roots.pop(share, set())
+        for key in roots:
+            self.nodes[key].wanted = any(key in others for others in self._roots.values())
+        orphans = []
+        for node in self._below(roots, share):
+            node.shares = tuple(each for each in node.shares if each != share)
+            if not node.shares:
+                node.priority = UNWANTED
+                orphans.append(node)
+        for node in sorted(orphans, key=lambda each: each.key):
+            if node.build.state is BuildState.BUILDING:
+                effects.stopped.append(node)
+            elif node.build.state in RUNNABLE or node.build.state is BuildState.QUEUED:
+                self._advance(node, Interrupted(BuildState.CANCELLED), cause, effects)
+        return effects
+
+    def _below(self, roots: Iterable[int], share: Share) -> list[Node]:
+        """Those of a share, from its roots down."""
+        found: dict[int, Node] = {}
+        pending = list(roots)
+        while pending:
+            key = pending.pop()
+            node = self.nodes[key]
+            if key not in found and share in node.shares:
+                found[key] = node
+                pending.extend(node.inputs)
+        return list(found.values())
 
     def apply(self, node: Node, event: BuildEvent, cause: str, effects: Effects | None = None) -> Effects:
         """Let an event happen to a node and follow it to all it touches.

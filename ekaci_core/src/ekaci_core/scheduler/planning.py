@@ -14,7 +14,7 @@ from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.nix.dry_run import BuildPlan
 from ekaci_core.scheduler.build_graph import BuildGraph, Step
-from ekaci_core.scheduler.durations import UNKNOWN_SECONDS, subject
+from ekaci_core.scheduler.durations import asked, expected_seconds
 from ekaci_core.scheduler.node import Node
 from ekaci_core.scheduler.placement import Placement
 from ekaci_core.scheduler.recovery import resumed
@@ -101,15 +101,14 @@ class Planner:
         for keys in chunked(plan.keys):
             records = await self._store.derivations([DerivationId(key) for key in keys])
             numbers = {record.path: key for key, record in records.items()}
-            subjects = {key: subject(record) for key, record in records.items()}
-            learnt = await self._store.durations(frozenset(subjects.values()))
+            learnt = await self._store.durations(asked(records.values()))
             some = Newcomers(
                 await self._inputs_present(records, numbers, graph), stored=await self._store.builds(numbers)
             )
             for number in keys:
                 key = DerivationId(number)
                 node = self._node(some, records[key], key, _inputs(records[key], numbers, graph))
-                node.seconds = learnt.get(subjects[key], UNKNOWN_SECONDS)
+                node.seconds = expected_seconds(learnt, records[key])
                 some.nodes.append(node)
             yield some
 

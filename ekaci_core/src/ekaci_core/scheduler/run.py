@@ -21,7 +21,8 @@ from ekaci_core.scheduler.node import RUNNABLE, Node
 from ekaci_core.scheduler.planning import Planner, chunked
 from ekaci_core.scheduler.recovery import Recovery
 from ekaci_core.scheduler.turns import Turns
-from ekaci_core.scheduler.wishes import HEAD_PRIORITY, SchedulerSettings, Wanted
+from ekaci_core.scheduler.watching import Watches
+from ekaci_core.scheduler.wishes import HEAD_PRIORITY, SchedulerSettings, Share, Wanted
 from ekaci_core.store.contract import BuildChanged, BuildHeld, Store
 
 OnFailure = Callable[[Sequence[Build]], Awaitable[None]]
@@ -31,6 +32,7 @@ FAILING: Final = frozenset({BuildState.FAILURE, BuildState.TRANSITIVE_FAILURE, B
 """States of which `OnFailure` is told."""
 
 _ANOTHER_FAILED: Final = "another build failed"
+_WITHDRAWN: Final = "nobody wants it any more"
 
 
 @attrs.define(eq=False)
@@ -55,6 +57,7 @@ class BuildRun:
     _failed_before: int = attrs.field(default=0, init=False)
     _given_up: int = attrs.field(default=0, init=False)
     _busy: int = attrs.field(default=0, init=False)
+    _watches: Watches = attrs.field(factory=Watches, init=False)
     _changed: anyio.Event = attrs.field(factory=anyio.Event, init=False)
     _planning: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
 
@@ -103,6 +106,45 @@ class BuildRun:
         await self._until(
             lambda: not self._busy and self._turns.idle and (bool(self.infrastructure) or not self._awaited)
         )
+
+    async def finished(self, drvs: Collection[DrvPath]) -> None:
+        """Return when each of these has come to an end, or nothing starts any more after a fault of the machine.
+
+        What is not in the run has come to an end.
+        """
+        nodes = [self._graph.find(drv) for drv in drvs]
+        watch = self._watches.open([n.build.drv for n in nodes if n is not None and not n.build.state.is_terminal])
+        try:
+            if not self.infrastructure:
+                await watch.over()
+        finally:
+            self._watches.close(watch)
+
+    async def drain(self) -> None:
+        """Begin nothing any more; return when what is being built has ended."""
+        self._turns.held = True
+        await self._until(lambda: self._turns.idle)
+
+    async def broken(self) -> None:
+        """Return when the machine is at fault, and nothing new is started any more."""
+        await self._until(lambda: bool(self.infrastructure))
+
+    async def withdraw(self, share: Share) -> None:
+        """Give up what this share alone wanted; what others want goes on.
+
+        Raises:
+            InfrastructureFault: the store failed.
+        """
+        self._busy += 1
+        try:
+            async with self._planning:
+                effects = self._graph.withdraw(share, _WITHDRAWN)
+                for node in effects.stopped:
+                    self._turns.cancel(node.key, _WITHDRAWN)
+                await self._ledger.record(effects.steps)
+                self._release(effects)
+        finally:
+            self._done()
 
     async def watch_cancellations(self) -> None:
         """Give up what others ask to be given up, for ever."""
@@ -156,6 +198,10 @@ class BuildRun:
             stop = not self._settings.keep_going and any(map(self._ends_the_run, failed))
             given_up = self._give_up() if stop else Effects()
             self._tasks.start_soon(self._after_failure, [node.build for node in failed], given_up)
+        for node in effects.ended:
+            self._watches.ended(node.build.drv)
+        if self.infrastructure:
+            self._watches.end_all()
         self._announce()
         self._notify()
 

@@ -12,29 +12,27 @@ import attrs
 from ekaci_core.api import Clock, Evaluator, InfrastructureFault, Logger, PluginContext
 from ekaci_core.builtin.nix_programs import NixCommands
 from ekaci_core.bus import Broadcast
-from ekaci_core.changes import JobContents, compare_jobs, measure_impact, outcomes_of, read_builds, read_flaky
 from ekaci_core.config.machine_file import read_machine_file
 from ekaci_core.config.retention import RetentionSettings, parse_retention
 from ekaci_core.evaluation import Evaluations
-from ekaci_core.model.change import Impact, JobComparison
+from ekaci_core.model.change import JobComparison
 from ekaci_core.model.event import ReviewEvent, ReviewNote
 from ekaci_core.model.report import Report
 from ekaci_core.nix.environment import nix_environment
 from ekaci_core.nix.versions import Nix, probe
 from ekaci_core.process import together
 from ekaci_core.registry import Instances, load_registry
-from ekaci_core.reporting import Findings, collect_failures, explain_interruptions, judge
 from ekaci_core.server.builders import BuilderPlan
 from ekaci_core.server.building import BuildResult, ReviewBuilds
-from ekaci_core.server.checkouts import CheckoutFolders, Checkouts, private_folder
+from ekaci_core.server.checkouts import CheckoutFolders, private_folder
 from ekaci_core.server.clock import SystemClock
-from ekaci_core.server.evaluating import SideEvaluations
 from ekaci_core.server.inputs import ReviewInputs, read_inputs
 from ekaci_core.server.occupancy import Occupancy
 from ekaci_core.server.options import ReviewOptions
 from ekaci_core.server.places import Places
 from ekaci_core.server.retention import LogLimits, Retention
 from ekaci_core.server.stopwatch import Stopwatch
+from ekaci_core.server.work import ReviewWork
 from ekaci_core.store import Store, open_store
 from ekaci_core.telemetry import LOG
 
@@ -140,6 +138,16 @@ class Parts:
 
     async def review(self) -> Report:
         """Evaluate, compare, build, judge, and clean up."""
+        work = ReviewWork(
+            self.options,
+            self.inputs,
+            self.folders,
+            self.nix.settings,
+            self.context.environment,
+            self.evaluator,
+            self.store,
+            self.stages,
+        )
         async with Evaluations(
             self.store,
             self.evaluator,
@@ -149,36 +157,13 @@ class Parts:
             keep=self.retention.evaluations_kept,
             keep_seconds=self.retention.evaluations_max_age_seconds,
         ) as held:
-            with self.stages.stage("evaluating"):
-                contents, notes = await self._evaluate(held)
-            with self.stages.stage("comparing"):
-                comparisons = await compare_jobs(self.store, contents)
-                impact = await self._impact(contents, comparisons)
+            compared = await work.compare(held)
             result = BuildResult(0, ())
             if self.options.build:
                 with self.stages.stage("building"):
-                    result = await self._build(comparisons)
-            with self.stages.stage("judging"):
-                report = await self._report(comparisons, impact, result, notes)
+                    result = await self._build(compared.jobs)
+            report = await work.report(compared, result)
         return await self._clean_up(report, forgotten=held.dropped > 0)
-
-    async def _evaluate(self, evaluations: Evaluations) -> tuple[tuple[JobContents, ...], Sequence[str]]:
-        async with Checkouts.opened(self.inputs, self.folders) as checkouts:
-            sides = SideEvaluations(
-                self.inputs,
-                self.options,
-                store=self.store,
-                evaluator=self.evaluator,
-                evaluations=evaluations,
-                checkouts=checkouts,
-                settings=self.nix.settings,
-                environment=self.context.environment,
-            )
-            return await sides.all(), sides.notes
-
-    async def _impact(self, contents: Sequence[JobContents], comparisons: Sequence[JobComparison]) -> Impact:
-        top = self.inputs.configuration.impact.max_top_blast_radius
-        return await measure_impact(self.store, contents, comparisons, top=top)
 
     async def _build(self, comparisons: Sequence[JobComparison]) -> BuildResult:
         if not any(change.head is not None for job in comparisons for change in job.changes):
@@ -203,43 +188,6 @@ class Parts:
             )
             return attrs.evolve(await builds.build(comparisons), notes=opened.notes)
         raise AssertionError("unreachable: substitution swallows no exception")
-
-    async def _report(
-        self,
-        comparisons: tuple[JobComparison, ...],
-        impact: Impact,
-        result: BuildResult,
-        notes: Sequence[str],
-    ) -> Report:
-        flaky = await read_flaky(self.store, comparisons)
-        outcomes = outcomes_of(comparisons, await read_builds(self.store, comparisons), flaky)
-        verdict = judge(
-            Findings(
-                comparisons,
-                outcomes,
-                impact,
-                infrastructure=result.infrastructure,
-                no_build=not self.options.build,
-            )
-        )
-        configuration, endpoints = self.inputs.configuration, self.inputs.endpoints
-        return Report(
-            repository=str(self.inputs.repository.directory),
-            base=endpoints.base,
-            head=endpoints.head,
-            evaluator=self.evaluator.identity,
-            jobs=comparisons,
-            outcomes=outcomes,
-            impact=impact,
-            failures=await collect_failures(self.store, outcomes),
-            verdict=verdict,
-            timings=self.stages.readings(),
-            built=result.built,
-            notes=(*self.inputs.notes, *notes, *result.notes, *await explain_interruptions(self.store, outcomes)),
-            infrastructure=result.infrastructure,
-            summary=configuration.summary,
-            impact_settings=configuration.impact,
-        )
 
     async def _clean_up(self, report: Report, *, forgotten: bool) -> Report:
         """Remove what is not to stay for later, and return the report."""

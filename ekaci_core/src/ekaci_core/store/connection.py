@@ -76,6 +76,19 @@ def immediate(work: Callable[[sqlite3.Connection], Result], connection: sqlite3.
     return _transaction("BEGIN IMMEDIATE", work, connection)
 
 
+def durable(work: Callable[[sqlite3.Connection], Result], connection: sqlite3.Connection) -> Result:
+    """Run ``work`` as `immediate` does, and return only when a loss of power cannot undo it, nor what came before.
+
+    With a write-ahead log, other transactions survive the end of the process, however it ends, but the last of them
+    may be lost when the machine stops: https://sqlite.org/pragma.html#pragma_synchronous
+    """
+    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        return immediate(work, connection)
+    finally:
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+
 def deferred(work: Callable[[sqlite3.Connection], Result], connection: sqlite3.Connection) -> Result:
     """Run ``work`` in a reading transaction: it sees one state of the database."""
     return _transaction("BEGIN", work, connection)

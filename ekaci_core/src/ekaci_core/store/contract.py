@@ -20,6 +20,10 @@ from ekaci_core.model.evaluation import AttributeFault, EvaluatedItem, Evaluatio
 from ekaci_core.model.ids import AttrPath, DrvPath, System
 from ekaci_core.model.package import PackageMeta
 from ekaci_core.store.cancellation import Cancellations
+from ekaci_core.store.delivery import Deliveries
+from ekaci_core.store.forge_facts import ForgeFacts
+from ekaci_core.store.outbox import Outbox
+from ekaci_core.store.review import Reviews
 
 EvaluationId = NewType("EvaluationId", int)
 DerivationId = NewType("DerivationId", int)
@@ -143,7 +147,7 @@ class AttemptEnd:
     exit_status: int | None
     outcome: BuildState
     reason: str
-    learnt: tuple[str, float] | None = None
+    learnt: Sequence[tuple[str, float]] = ()
     kind: TransientKind | None = None
 
 
@@ -180,8 +184,8 @@ class Attempt:
     kind: TransientKind | None = None
 
 
-class Store(Cancellations, Protocol):
-    """Reads see all that was written before them; each writing method is one transaction.
+class Store(Cancellations, Deliveries, ForgeFacts, Outbox, Reviews, Protocol):
+    """Reads see all that was written before them; each writing method is one transaction, unless it says otherwise.
 
     A write that was begun is finished even if the caller is cancelled meanwhile. Builds, claims and attempts are of
     stored derivations; writing one of another raises `UnknownDerivation`, reading leaves it out.

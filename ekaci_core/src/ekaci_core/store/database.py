@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from ekaci_core.store.connection import Connection, connect, deferred, immediate
+from ekaci_core.store.connection import Connection, connect, deferred, durable, immediate
 from ekaci_core.store.faults import translated
 
 Result = TypeVar("Result")
@@ -33,8 +33,35 @@ class Database:
         Raises:
             InfrastructureFault: no space, not readable, or locked for too long.
         """
+        return await self.run(partial(immediate, work))
+
+    async def write_durably(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run a writing transaction that a loss of power does not undo. It waits for the disk: for few writes.
+
+        Raises:
+            InfrastructureFault: no space, not readable, or locked for too long.
+        """
+        return await self.run(partial(durable, work))
+
+    async def write_in_parts(self, work: Callable[[sqlite3.Connection], int], *, part: int) -> int:
+        """Run a writing transaction again until it did less than ``part``; others write in between. Returns the sum.
+
+        Raises:
+            InfrastructureFault: no space, not readable, or locked for too long.
+        """
+        done = 0
+        while (now := await self.write(work)) >= part:
+            done += now
+        return done + now
+
+    async def run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Run a function that makes its own transactions on the writing connection.
+
+        Raises:
+            InfrastructureFault: no space, not readable, or locked for too long.
+        """
         with translated(self._where):
-            return await self._writer.run(partial(immediate, work))
+            return await self._writer.run(work)
 
     async def read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run a reading transaction.

@@ -46,15 +46,23 @@ class Deliveries(Protocol):
     async def add_delivery(
         self, forge: str, instance: str, name: str, kind: str, payload: bytes, *, now: float
     ) -> bool:
-        """Store a delivery durably; False where one of this forge and name is there already."""
+        """Store a delivery; False where one of this forge and name is there already.
+
+        Once it returns, neither the end of the process nor a loss of power undoes it. Those that are added at the same
+        time are written together.
+        """
         ...
 
-    async def pending_deliveries(self, *, limit: int) -> Sequence[Delivery]:
-        """Return those not handled yet, in the order of their arrival."""
+    async def pending_deliveries(self, *, limit: int, after: int = 0) -> Sequence[Delivery]:
+        """Return those not handled yet, in the order of their arrival: of their numbers, the greater than ``after``."""
         ...
 
     async def end_delivery(self, delivery: DeliveryId, state: DeliveryState, *, outcome: str, now: float) -> None:
-        """Note what came of it; `PENDING` notes an attempt that failed for now."""
+        """Note what came of an attempt to handle it; `PENDING` notes one that failed for now.
+
+        A loss of power may undo this, but only with all that was written after it: what handling the delivery wrote is
+        there whenever this is.
+        """
         ...
 
     async def deliveries(
@@ -68,13 +76,25 @@ class Deliveries(Protocol):
         ...
 
     async def delivery_names(self, forge: str, *, since: float) -> frozenset[str]:
-        """Return the forge's names of those received after a time."""
+        """Return the forge's names of those received at a time or after it."""
         ...
 
     async def replay_delivery(self, delivery: DeliveryId, *, now: float) -> bool:
-        """Have it handled again; False if there is none."""
+        """Have it handled again, as if it never had been; False if there is none."""
+        ...
+
+    async def check_writing(self) -> None:
+        """Write something that changes nothing, to see whether a delivery could be stored now.
+
+        Raises:
+            InfrastructureFault: it could not.
+        """
         ...
 
     async def prune_deliveries(self, *, before: float) -> int:
-        """Forget handled ones received before a time; returns how many."""
+        """Forget those that are not pending and were received, and replayed if they were, before a time.
+
+        Returns how many. It works in several transactions. One that is forgotten is handled again if the forge sends it
+        again, so that this has to be longer ago than the forge remembers deliveries.
+        """
         ...

@@ -24,10 +24,10 @@ class Post:
         version: grows with each change of what is wanted.
         sent: the version that the forge shows, 0 while it shows none.
         remote: the forge's name of it.
-        writes: how many writes it took so far.
+        writes: how many writes the forge took so far.
         changed_at: when what is wanted changed last, in seconds since the epoch.
         sent_at: when the forge took the last one.
-        not_before: it is left alone until then.
+        not_before: it is left alone until then; infinite where it was given up.
         final: whether nothing is expected after this; final ones go first.
         fault: why it could not be sent the last time.
     """
@@ -49,27 +49,47 @@ class Outbox(Protocol):
     """The part of a store that holds them."""
 
     async def want_checks(self, checks: Sequence[Check], *, now: float) -> int:
-        """Set what is wanted; what is wanted already changes nothing. Returns how many rows changed."""
+        """Set what is wanted; what is wanted already changes nothing. Returns how many rows changed.
+
+        Of several for the same row the last one counts. What was to be left alone until a time still is, but what was
+        given up is tried again.
+        """
         ...
 
     async def posts_due(self, *, now: float, limit: int) -> Sequence[Post]:
-        """Return those whose wanted version is not sent and that may be sent now: final ones first, then the oldest."""
+        """Return those whose wanted version is not sent and that may be sent now.
+
+        Final ones come first, then what has waited longest, however often it changed meanwhile.
+        """
         ...
 
-    async def next_post_at(self) -> float | None:
-        """When the next one that is not due yet will be; None where nothing waits."""
+    async def next_post_at(self, *, now: float = 0.0) -> float | None:
+        """When the next one that is not due at ``now`` will be; None where there is none."""
         ...
 
     async def post_sent(self, post: PostId, *, version: int, remote: str, now: float) -> None:
         """Note that the forge shows this version."""
         ...
 
-    async def post_failed(self, post: PostId, *, fault: str, not_before: float | None, forget: bool) -> None:
-        """Note that it could not be sent; without ``not_before`` it is given up until what is wanted changes."""
+    async def post_failed(
+        self, post: PostId, *, fault: str, not_before: float | None, forget: bool, version: int | None = None
+    ) -> None:
+        """Note that it could not be sent; without ``not_before`` it is given up until what is wanted changes.
+
+        With ``version``, the one that could not be sent, it is not given up if what is wanted has changed since.
+        ``forget`` says that the forge shows nothing any more.
+        """
         ...
 
     async def posts_at(
         self, repository: RepositoryId, sha: CommitSha, contexts: Collection[str] = ()
     ) -> Sequence[Post]:
-        """Return what is wanted at a commit."""
+        """Return what is wanted at a commit, under these names or under any; what was wanted first comes first."""
+        ...
+
+    async def prune_posts(self, *, before: float) -> int:
+        """Forget what was changed and sent last before a time, and what was given up before it; returns how many.
+
+        It works in several transactions. What is wanted after that is found at the forge by its ``external_id``.
+        """
         ...

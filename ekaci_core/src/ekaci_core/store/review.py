@@ -19,7 +19,8 @@ class ReviewRecord:
     """A review as it stands.
 
     ``detail`` says why it is in its state, in a sentence; times are seconds since the epoch. ``round`` counts how often
-    it was asked for anew, from one; ``decision`` is that of `model.verdict`, None while it has none.
+    it was asked for anew, from one; ``asked_at`` is of the present round, and so is ``decision``, that of
+    `model.verdict`, None while it has none.
     """
 
     id: ReviewId
@@ -38,13 +39,17 @@ class Reviews(Protocol):
     async def ask_review(self, wish: ReviewWish, state: ReviewState, *, now: float) -> ReviewId:
         """Ask for a review; ``state`` is `WAITING` or `QUEUED`.
 
-        One of the same repository, occasion, number, base and head that is there already is returned as it is. Other
-        live ones of the same pull request become `SUPERSEDED`, in the same transaction.
+        One of the same repository, occasion, number, base and head that is there already is returned as it is, but one
+        that is `SUPERSEDED` or `CLOSED` is asked for anew as its next round: a commit can be pushed again, and a pull
+        request reopened. Other live ones of the same pull request become `SUPERSEDED`, in the same transaction.
         """
         ...
 
     async def ask_review_again(self, review: ReviewId, *, now: float) -> bool:
-        """Queue a review that is not live anew, as its next round; False if it is live, superseded or closed."""
+        """Queue a review that is not live anew, as its next round; False if it is live, superseded or closed.
+
+        What the round before decided is forgotten, report included.
+        """
         ...
 
     async def change_review(
@@ -73,8 +78,16 @@ class Reviews(Protocol):
         """Return all that are live, the first asked first."""
         ...
 
+    async def given_up_reviews(self, *, since: float) -> Sequence[ReviewRecord]:
+        """Return those that were superseded or closed after a time, the first first."""
+        ...
+
     async def reviews_of(
         self, repository: RepositoryId, *, number: int | None = None, sha: CommitSha | None = None, limit: int = 100
     ) -> Sequence[ReviewRecord]:
         """Return those of a repository, of one pull request or of one head commit, the newest first."""
+        ...
+
+    async def prune_results(self, *, before: float) -> int:
+        """Forget the reports stored before a time, in several transactions; returns how many. The reviews stay."""
         ...

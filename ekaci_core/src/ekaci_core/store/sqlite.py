@@ -16,7 +16,17 @@ from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.model.evaluation import EvaluatedItem, EvaluationKey
 from ekaci_core.model.ids import AttrPath, DrvPath
 from ekaci_core.model.package import PackageMeta
-from ekaci_core.store import attempts, build_batches, builds, cancellations, claims, derivations, evaluations, metadata
+from ekaci_core.store import (
+    attempts,
+    build_batches,
+    builds,
+    cancellations,
+    claims,
+    deliveries,
+    derivations,
+    evaluations,
+    metadata,
+)
 from ekaci_core.store.cancellation import Cancellation, CancellationId
 from ekaci_core.store.contract import (
     Attempt,
@@ -35,7 +45,12 @@ from ekaci_core.store.contract import (
 from ekaci_core.store.database import MEMORY, Database, connected
 from ekaci_core.store.derivations import add as add_derivations
 from ekaci_core.store.evaluations import drop as drop_evaluations
+from ekaci_core.store.group_commit import GroupCommit
 from ekaci_core.store.migrate import migrations, prepare
+from ekaci_core.store.sqlite_deliveries import SqliteDeliveries
+from ekaci_core.store.sqlite_forge_facts import SqliteForgeFacts
+from ekaci_core.store.sqlite_outbox import SqliteOutbox
+from ekaci_core.store.sqlite_reviews import SqliteReviews
 
 _READERS: Final = 2
 
@@ -62,12 +77,13 @@ async def open_store(path: Path | None) -> AsyncIterator[Store]:
         yield SqliteStore(database)
 
 
-class SqliteStore:
+class SqliteStore(SqliteDeliveries, SqliteForgeFacts, SqliteOutbox, SqliteReviews):
     """Hands each call to the module of its aggregate, as one transaction; see `Store` for what they mean."""
 
     def __init__(self, database: Database) -> None:
         """Work on an open, migrated database."""
         self._database = database
+        self._arriving = GroupCommit(database, deliveries.add)
 
     async def find_evaluation(self, key: EvaluationKey) -> EvaluationRecord | None:
         """See `Store`."""

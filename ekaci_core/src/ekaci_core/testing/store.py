@@ -20,31 +20,26 @@ import pytest
 from ekaci_core.graph.dag import Dag
 from ekaci_core.model.build import Build, BuildState
 from ekaci_core.model.derivation import DerivationRecord, Output
-from ekaci_core.model.evaluation import (
-    AttributeFault,
-    EvaluationKey,
-    FaultKind,
-    NullAttribute,
-)
+from ekaci_core.model.evaluation import AttributeFault, EvaluationKey, FaultKind, NullAttribute
 from ekaci_core.model.ids import AttrPath, DrvPath, System
 from ekaci_core.model.package import PackageMeta
-from ekaci_core.store.contract import (
-    BuildChange,
-    DerivationId,
-    MetaId,
-    Store,
-    UnknownDerivation,
-)
+from ekaci_core.store.contract import BuildChange, DerivationId, MetaId, Store, UnknownDerivation
 from ekaci_core.testing.facts import LINUX, attribute, drv, evaluated, key, record
 from ekaci_core.testing.store_asking import AskingConformance
 from ekaci_core.testing.store_attempts import AttemptConformance
 from ekaci_core.testing.store_batches import BuildBatchesConformance
+from ekaci_core.testing.store_server import ServerConformance
 from ekaci_core.testing.store_unchanged import UnchangedConformance
 from ekaci_core.testing.store_unfinished import UnfinishedConformance
 
 
 class StoreConformance(
-    AskingConformance, AttemptConformance, BuildBatchesConformance, UnfinishedConformance, UnchangedConformance
+    AskingConformance,
+    AttemptConformance,
+    BuildBatchesConformance,
+    ServerConformance,
+    UnfinishedConformance,
+    UnchangedConformance,
 ):
     """What every store does."""
 

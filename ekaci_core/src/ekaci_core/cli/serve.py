@@ -1,0 +1,62 @@
+"""``ekaci serve``, which is ``eka-ci-server``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+
+import anyio
+import click
+
+from ekaci_core.cli.server_flags import ServerFlags, server_flags
+from ekaci_core.cli.streams import say
+from ekaci_core.config.server import ServerConfig
+from ekaci_core.registry import Registry, load_registry
+from ekaci_core.server.configuring import configuration
+from ekaci_core.server.serving import serve as run_server
+from ekaci_core.telemetry import LOG, configure_logs
+
+_SIGNALLED = 128
+
+
+@click.command()
+@server_flags
+def serve(*, flags: ServerFlags) -> int:
+    """Run the server: take webhooks, review pull requests, and report on them.
+
+    SIGTERM and Ctrl-C end it in order: what is being built may end within `shutdown_grace_seconds`. A second signal
+    ends it at once.
+    """
+    configure_logs(sys.stderr, level=logging.INFO)
+    registry = load_registry(os.environ, LOG)
+    config = configuration(os.environ, registry, LOG, file=flags.file, flags=flags.given)
+    return anyio.run(_served, config, registry)
+
+
+async def _served(config: ServerConfig, registry: Registry) -> int:
+    stop = anyio.Event()
+    received: list[int] = []
+
+    async def watch(scope: anyio.CancelScope) -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for number in signals:
+                if received:
+                    scope.cancel()
+                received.append(int(number))
+                stop.set()
+
+    async with anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as scope:
+            tasks.start_soon(watch, scope, name="signals")
+            await run_server(
+                config,
+                registry,
+                os.environ,
+                log=LOG,
+                stop=stop,
+                listening=lambda url: say(f"listening at {url}"),
+            )
+        tasks.cancel_scope.cancel()
+    return _SIGNALLED + received[-1] if scope.cancelled_caught else 0

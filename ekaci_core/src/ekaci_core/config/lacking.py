@@ -1,0 +1,77 @@
+"""What a configuration names and this machine has not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ekaci_core.api.credentials import CredentialUse
+from ekaci_core.config.convert import address
+from ekaci_core.config.problems import Problem
+from ekaci_core.config.rules import is_web_address
+from ekaci_core.config.server import ServerConfig
+
+
+def lacking(config: ServerConfig, environment: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Name variables that are not set and files that are not there or cannot be read."""
+    found = []
+    for at, use in credential_uses(config):
+        where = address(f"{at}.credentials", use.source)
+        for key, what in _of_source(use, environment):
+            spot = f"{where}.{key}" if key else where
+            found.append(Problem(spot, what, config.places.nearest(spot)))
+    return tuple(found)
+
+
+def credential_uses(config: ServerConfig) -> Iterator[tuple[str, CredentialUse]]:
+    """Go through every use of a credential source with the address of the table that it stands in."""
+    if config.oauth.credentials is not None:
+        yield "oauth", config.oauth.credentials
+    for forge in config.forges:
+        if forge.config.credentials is not None:
+            yield forge.at, forge.config.credentials
+    for cache in config.caches:
+        yield cache.at, cache.credentials
+
+
+def _of_source(use: CredentialUse, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    settings = use.settings
+    match use.source:
+        case "env":
+            yield from (("vars", _unset(name)) for name in settings.get("vars", ()) if not environment.get(name))
+        case "cachix-token":
+            yield from _variable("env_var", settings.get("env_var"), environment)
+        case "vault":
+            if not is_web_address(settings.get("address", "")):
+                yield "address", 'it is no address such as "https://vault.example.com:8200"'
+            yield from _variable("token_env", settings.get("token_env", "VAULT_TOKEN"), environment)
+        case "file":
+            yield from _file("path", settings.get("path"))
+        case "github-app-key-file":
+            yield from _variable("app_id_env", settings.get("app_id_env"), environment)
+            yield from _file("key_file", settings.get("key_file"))
+        case "systemd-credential":
+            folder = environment.get("CREDENTIALS_DIRECTORY")
+            if folder:
+                yield from _file("name", Path(folder, settings.get("name", "")))
+            else:
+                yield "", _unset("CREDENTIALS_DIRECTORY")
+
+
+def _variable(key: str, name: str | None, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    if name is not None and not environment.get(name):
+        yield key, _unset(name)
+
+
+def _unset(name: str) -> str:
+    return f"the variable {name} is not set here"
+
+
+def _file(key: str, path: str | Path | None) -> Iterator[tuple[str, str]]:
+    if path is None:
+        return
+    if not Path(path).is_file():
+        yield key, f"there is no file {path} here"
+    elif not os.access(path, os.R_OK):
+        yield key, f"{path} cannot be read here"

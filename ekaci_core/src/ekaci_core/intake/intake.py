@@ -1,0 +1,104 @@
+"""The loop that empties the inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import anyio
+
+from ekaci_core.api import Clock, InfrastructureFault, Logger
+from ekaci_core.bus import Wakeup
+from ekaci_core.intake.applying import Commands
+from ekaci_core.intake.catching_up import CatchingUp
+from ekaci_core.intake.handling import Handling, Item
+from ekaci_core.intake.lanes import Lanes
+from ekaci_core.intake.needs import IntakeStore
+from ekaci_core.intake.pauses import Pauses
+from ekaci_core.intake.policy import IntakePolicy
+from ekaci_core.registry.open_forge import OpenForge
+from ekaci_core.store.delivery import DeliveryId
+
+RESCAN_SECONDS: Final = 30.0
+"""How often everything that is pending is looked at, whatever was missed: one that is to be handled again, say."""
+_PAGE: Final = 20
+_MOST_READY: Final = 200
+_STORE_PAUSE_SECONDS: Final = 2.0
+
+
+class Intake:
+    """Handles deliveries: those of one repository in the order of their arrival, repositories side by side.
+
+    One that cannot be handled now is tried again later; news of the same thing waits for it, and nothing else does.
+    Nothing is kept but in the store: whenever this ends, what was not handled is handled by the next one.
+    """
+
+    def __init__(
+        self,
+        store: IntakeStore,
+        forges: Sequence[OpenForge],
+        policy: IntakePolicy,
+        *,
+        clock: Clock,
+        log: Logger,
+        arrivals: Wakeup,
+        reviews_changed: Callable[[], None],
+        pauses: Pauses | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            store: holds the inbox and everything else.
+            forges: those that are open.
+            policy: what the operator decided.
+            clock: for times that are stored.
+            log: gets a line for each delivery.
+            arrivals: woken when a delivery was stored, or one is to be handled again.
+            reviews_changed: called when there is something new for who makes reviews.
+            pauses: when what could not be handled is tried again.
+        """
+        self.commands = Commands(store, clock, log, reviews_changed)
+        self._store = store
+        self._handling = Handling(
+            store, forges, policy, commands=self.commands, clock=clock, log=log, pauses=pauses or Pauses()
+        )
+        self._catching_up = CatchingUp(store, forges, clock, log)
+        self._log = log
+        self._arrivals = arrivals
+        self._known: set[DeliveryId] = set()
+        self._finished: set[DeliveryId] = set()
+
+    async def run(self) -> None:
+        """Handle what there is and what comes, until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._catching_up.run, name="catching up")
+            lanes = Lanes(tasks, self._handling.attempt, self._ended)
+            newest = 0
+            while True:
+                newest = await self._take(lanes, newest)
+                if not await self._arrivals.wait(RESCAN_SECONDS):
+                    newest = 0
+
+    async def _take(self, lanes: Lanes, after: int) -> int:
+        """Take what is pending after a number; returns the number to go on from."""
+        while True:
+            self._finished.clear()
+            try:
+                page = await self._store.pending_deliveries(limit=_PAGE, after=after)
+            except InfrastructureFault as fault:
+                self._log.warning("inbox_not_read", reason=str(fault))
+                await anyio.sleep(_STORE_PAUSE_SECONDS)
+                continue
+            for delivery in page:
+                after = delivery.id
+                # What was finished while the page was read still looks pending in it.
+                if delivery.id not in self._known and delivery.id not in self._finished:
+                    self._known.add(delivery.id)
+                    lanes.add(await self._handling.understand(delivery))
+            if len(page) < _PAGE:
+                return after
+            await lanes.room(_MOST_READY)
+
+    def _ended(self, item: Item) -> None:
+        self._known.discard(item.delivery.id)
+        self._finished.add(item.delivery.id)

@@ -1,0 +1,147 @@
+"""Sends what is wanted at forges, as much as they bear: verdicts before progress, each in its newest version only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import anyio
+import attrs
+
+from ekaci_core.api import (
+    Clock,
+    Forge,
+    InfrastructureFault,
+    Logger,
+    Published,
+    PublishFailed,
+    RepositoryId,
+    WriteBudget,
+)
+from ekaci_core.bus import Wakeup
+from ekaci_core.reporting.write_budget import Buckets
+from ekaci_core.store.outbox import Outbox, Post
+
+ForgeOf = Callable[[RepositoryId], Forge | None]
+"""Finds who reports on a repository; None where nobody is configured for it."""
+
+PROGRESS_WRITES: Final = 10
+"""Writes of one check before it ends. What is wanted after that waits for its end."""
+FIRST_PAUSE_SECONDS: Final = 15.0
+"""Between the first two writes of a check that has not ended; each further pause is twice as long."""
+
+LOOK_SECONDS: Final = 60.0
+"""How often the store is looked at without anybody having said that there is something."""
+
+_AT_ONCE: Final = 200
+_LONGEST_PAUSE_SECONDS: Final = 900.0
+_FAULT_SECONDS: Final = 60.0
+_UNSERVED: Final = "no configured forge serves this repository"
+
+
+def due_at(post: Post) -> float | None:
+    """When a post may be sent, in seconds since the epoch; None where it waits for its end."""
+    if post.final or not post.writes or post.sent_at is None:
+        return post.not_before
+    if post.writes >= PROGRESS_WRITES:
+        return None
+    pause = min(FIRST_PAUSE_SECONDS * 2 ** (post.writes - 1), _LONGEST_PAUSE_SECONDS)
+    return max(post.not_before, post.sent_at + float(pause))
+
+
+@attrs.define(eq=False)
+class Publisher:
+    """The loop. All facts are in the store: a crash repeats at most a write that says what stands there already."""
+
+    _store: Outbox
+    _forge_of: ForgeOf
+    _clock: Clock
+    _log: Logger
+    _wanted: Wakeup
+    _buckets: dict[str, Buckets] = attrs.field(factory=dict, init=False)
+
+    async def run(self) -> None:
+        """Send, for ever.
+
+        Raises:
+            InfrastructureFault: the store failed.
+        """
+        while True:
+            pause = await self.send_due()
+            await self._wanted.wait(LOOK_SECONDS if pause is None else min(pause, LOOK_SECONDS))
+
+    async def flush(self, seconds: float) -> None:
+        """Send what may be sent now, for so long at most: before the server ends."""
+        with anyio.move_on_after(seconds):
+            await self.send_due()
+
+    async def send_due(self) -> float | None:
+        """Send all that may be sent now; return the seconds until there may be more, None where nothing waits."""
+        now = self._clock.now()
+        waits: list[float] = []
+        by_key: dict[str, list[tuple[Post, Forge]]] = {}
+        for post in await self._store.posts_due(now=now, limit=_AT_ONCE):
+            at = due_at(post)
+            if at is None:
+                continue
+            if at > now:
+                waits.append(at - now)
+                continue
+            found = await self._account(post)
+            if found is not None:
+                forge, budget = found
+                self._buckets.setdefault(budget.key, Buckets.of(budget, self._clock.monotonic()))
+                by_key.setdefault(budget.key, []).append((post, forge))
+        async with anyio.create_task_group() as tasks:
+            for key, posts in by_key.items():
+                tasks.start_soon(self._send_all, key, posts, waits, name=f"publish for {key}")
+        later = await self._store.next_post_at(now=now)
+        if later is not None:
+            waits.append(max(0.0, later - self._clock.now()))
+        return min(waits) if waits else None
+
+    async def _account(self, post: Post) -> tuple[Forge, WriteBudget] | None:
+        forge = self._forge_of(post.check.repository)
+        if forge is None:
+            await self._store.post_failed(post.id, fault=_UNSERVED, not_before=None, forget=False, version=post.version)
+            return None
+        try:
+            return forge, forge.write_budget(post.check.repository)
+        except InfrastructureFault as fault:
+            again = self._clock.now() + _FAULT_SECONDS
+            await self._store.post_failed(post.id, fault=str(fault), not_before=again, forget=False)
+            return None
+
+    async def _send_all(self, key: str, posts: Sequence[tuple[Post, Forge]], waits: list[float]) -> None:
+        buckets = self._buckets[key]
+        for post, forge in posts:
+            if not buckets.take(self._clock.monotonic()):
+                waits.append(buckets.wait(self._clock.monotonic()))
+                return
+            await self._send(post, forge, buckets)
+
+    async def _send(self, post: Post, forge: Forge, buckets: Buckets) -> None:
+        outcome = await forge.publish(post.check, post.remote)
+        now = self._clock.now()
+        if isinstance(outcome, Published):
+            await self._store.post_sent(post.id, version=post.version, remote=outcome.remote, now=now)
+            return
+        await self._failed(post, outcome, buckets)
+
+    async def _failed(self, post: Post, outcome: PublishFailed, buckets: Buckets) -> None:
+        check = post.check
+        self._log.warning(
+            "check_not_published",
+            repository=str(check.repository),
+            sha=check.sha,
+            context=check.context,
+            reason=outcome.reason,
+        )
+        again = None
+        if outcome.retry_after_seconds is not None:
+            if outcome.limited:
+                buckets.shut(outcome.retry_after_seconds, self._clock.monotonic())
+            again = self._clock.now() + outcome.retry_after_seconds
+        await self._store.post_failed(
+            post.id, fault=outcome.reason, not_before=again, forget=outcome.forget, version=post.version
+        )

@@ -1,0 +1,236 @@
+"""One review of a server, from a wish to its result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+import anyio
+import attrs
+
+from ekaci_core.api import Check, Forge, InfrastructureFault, UsageFault
+from ekaci_core.bus import Broadcast
+from ekaci_core.config.repository import CONFIG_FILES, find_repository_config
+from ekaci_core.config.review import ReviewConfiguration, combine
+from ekaci_core.evaluation import Evaluations
+from ekaci_core.git import Endpoints, Repository
+from ekaci_core.git.mirror import Wanted
+from ekaci_core.model.change import JobComparison
+from ekaci_core.model.event import ReviewEvent
+from ekaci_core.model.forge import RepositoryId
+from ekaci_core.model.ids import CommitSha
+from ekaci_core.model.report import Report
+from ekaci_core.model.repository import RepositoryConfig
+from ekaci_core.model.review import Occasion, ReviewState, ReviewWish
+from ekaci_core.model.verdict import Decision
+from ekaci_core.reporting import check_results, checks, render_json
+from ekaci_core.scheduler.wishes import Share
+from ekaci_core.server.building import BuildResult
+from ekaci_core.server.inputs import ReviewInputs
+from ekaci_core.server.review_parts import ReviewParts
+from ekaci_core.server.shared_builds import counts_of
+from ekaci_core.server.stopwatch import Stopwatch
+from ekaci_core.server.work import Compared, ReviewWork
+from ekaci_core.store import Store
+from ekaci_core.store.review import ReviewRecord
+
+MOST_WRITES: Final = 12
+"""Writes at the forge for one push, beside one for each failure that has a check of its own."""
+
+_FIRST_WORD_SECONDS: Final = 30.0
+_WORK: Final = frozenset({ReviewState.QUEUED, ReviewState.EVALUATING, ReviewState.BUILDING, ReviewState.FAULT})
+_UNSANDBOXED: Final = (
+    "builds of people who may not write are refused here, because Nix does not keep every build in a sandbox"
+    " (`sandbox = true` and `sandbox-fallback = false` are needed)"
+)
+
+
+class NotConfigured(Exception):
+    """Neither side has a configuration file: the repository has not asked for reviews."""
+
+
+@attrs.define(eq=False)
+class OneReview:
+    """Makes one review. What it finds out is in the store at each step; made again, it goes on from there."""
+
+    _parts: ReviewParts
+    _record: ReviewRecord
+    _turn: anyio.CapacityLimiter
+    _writes: int = attrs.field(default=1, init=False)
+
+    async def make(self) -> None:
+        """Review, store the result, and say what is wanted at the forge.
+
+        Raises:
+            EkaciError: something kept it from being made; nothing is known of the change then.
+            NotConfigured: the repository has not asked for it.
+        """
+        wish = self._record.wish
+        forge = self._parts.forges.must_serve(wish.repository)
+        if not await self._advance(ReviewState.EVALUATING, "fetching"):
+            return
+        if wish.occasion is not Occasion.BRANCH:
+            if not await is_configured(forge, wish.repository, await sides_of(self._parts.store, wish)):
+                raise NotConfigured
+            await self._want(await self._first_checks())
+        try:
+            inputs = await self._inputs(forge)
+        except UsageFault as fault:
+            await self._misconfigured(fault)
+            return
+        configuration = inputs.configuration
+        jobs = [job.name for job in configuration.jobs]
+        await self._want(checks.configured(self._subject(), configuration.origin, jobs, configuration.warnings))
+        await self._work(inputs)
+
+    async def _first_checks(self) -> Sequence[Check]:
+        """What is said before anything is fetched; where an approval was waited for, that it is there."""
+        wish, store = self._record.wish, self._parts.store
+        waited = await store.posts_at(wish.repository, wish.head_sha, [checks.approval_context(wish.author)])
+        if not waited:
+            return checks.queued(self._subject())
+        approval = await store.commit_approval(wish.repository, wish.head_sha)
+        return checks.approved(self._subject(), wish.author, approval.by if approval else None)
+
+    async def _work(self, inputs: ReviewInputs) -> None:
+        parts, limits = self._parts, self._parts.limits
+        events: Broadcast[ReviewEvent] = Broadcast()
+        work = ReviewWork(
+            parts.options,
+            inputs,
+            parts.folders,
+            parts.nix.settings,
+            parts.context.environment,
+            parts.evaluator,
+            parts.store,
+            Stopwatch(parts.clock, events),
+        )
+        async with Evaluations(
+            parts.store,
+            parts.evaluator,
+            parts.clock,
+            parts.roots,
+            events,
+            keep=limits.evaluations_kept,
+            keep_seconds=limits.evaluations_max_age_seconds,
+        ) as held:
+            async with self._turn:
+                compared = await work.compare(held)
+            await self._want(check_results.evaluated(self._subject(), compared.jobs))
+            if await self._advance(ReviewState.BUILDING, "building"):
+                with work.stages.stage("building"):
+                    result = await self._build(compared)
+                await self._conclude(await work.report(compared, result))
+
+    async def _conclude(self, report: Report) -> None:
+        if report.infrastructure:
+            what = "; ".join(report.infrastructure)
+            raise InfrastructureFault(what, where="builds", do="it is tried again by itself")
+        # First, since after a crash between the two the review is made again, and wants the same.
+        await self._want(check_results.concluded(self._subject(), report, most=self._parts.limits.max_failed_checks))
+        await self._parts.store.finish_review(
+            self._record.id,
+            decision=report.verdict.decision.value,
+            result=render_json(report),
+            now=self._parts.clock.now(),
+        )
+
+    async def _build(self, compared: Compared) -> BuildResult:
+        wish = self._record.wish
+        if not wish.trusted and not self._parts.nix.settings.really_sandboxes:
+            return BuildResult(0, (), notes=(_UNSANDBOXED,))
+        name = f"{wish.repository}#{wish.number or wish.base}@{wish.head_sha.short}"
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._tell_progress, compared.jobs)
+            result = await self._parts.builds.build(Share(name), compared.jobs)
+            tasks.cancel_scope.cancel()
+        return result
+
+    async def _tell_progress(self, jobs: Sequence[JobComparison]) -> None:
+        """Say at growing intervals how far the builds are, as long as writes are left for it."""
+        drvs = {change.head.drv for job in jobs for change in job.changes if change.head is not None}
+        pause = _FIRST_WORD_SECONDS
+        while self._writes < MOST_WRITES - len((checks.SUMMARY, checks.VERDICT)):
+            await anyio.sleep(pause)
+            pause *= 2
+            known = await self._parts.store.builds(drvs)
+            well, ill = counts_of([known[drv].state if drv in known else None for drv in drvs])
+            title = f"Building: {well + ill:,} of {len(drvs):,} packages"
+            sentences = [f"{well:,} built, {ill:,} failed, {len(drvs) - well - ill:,} to come."]
+            await self._want(checks.progress(self._subject(), title, sentences))
+
+    async def _misconfigured(self, fault: UsageFault) -> None:
+        await self._want(checks.misconfigured(self._subject(), str(fault), fault.do))
+        now = self._parts.clock.now()
+        await self._parts.store.finish_review(self._record.id, decision=Decision.DO_NOT_MERGE.value, result="", now=now)
+
+    async def _inputs(self, forge: Forge) -> ReviewInputs:
+        wish = self._record.wish
+        access = await forge.clone_access(wish.repository)
+        base_ref = f"refs/heads/{wish.base}"
+        wanted = [Wanted(wish.ref, wish.head_sha), Wanted(base_ref, wish.base_sha)]
+        repository, commits = await self._parts.mirrors.fetch(wish.repository, access, wanted)
+        endpoints = await _endpoints(repository, *commits, exact=wish.base_sha is not None, label=wish.base)
+        return ReviewInputs(repository, endpoints, await _configuration(repository, endpoints))
+
+    async def _advance(self, state: ReviewState, detail: str) -> bool:
+        now = self._parts.clock.now()
+        return await self._parts.store.change_review(self._record.id, state, expected=_WORK, detail=detail, now=now)
+
+    async def _want(self, wanted: Sequence[Check]) -> None:
+        if self._record.wish.occasion is Occasion.BRANCH:
+            return  # it is for others to compare with
+        wish, store = self._record.wish, self._parts.store
+        posts = await store.posts_at(wish.repository, wish.head_sha, [each.context for each in wanted])
+        known = {post.check.context: post.check for post in posts}
+        settled = [checks.settled(check, known.get(check.context)) for check in wanted]
+        self._writes += await store.want_checks(settled, now=self._parts.clock.now())
+        self._parts.posted.wake()
+
+    def _subject(self) -> checks.Subject:
+        return self._parts.subject(self._record)
+
+
+async def sides_of(store: Store, wish: ReviewWish) -> list[CommitSha]:
+    """Name the commits of both sides, as far as they are known before anything is fetched.
+
+    Raises:
+        InfrastructureFault: the store failed.
+    """
+    if wish.base_sha is not None:
+        return [wish.head_sha, wish.base_sha]
+    known = None if wish.number is None else await store.known_pull_request(wish.repository, wish.number)
+    return [wish.head_sha] if known is None else [wish.head_sha, known.base_sha]
+
+
+async def is_configured(forge: Forge, repository: RepositoryId, commits: Sequence[CommitSha]) -> bool:
+    """Whether one of these commits has a configuration file, as the forge says without a clone.
+
+    Raises:
+        InfrastructureFault: the forge cannot be asked.
+    """
+    for sha in commits:
+        for name in CONFIG_FILES:
+            if await forge.read_file(repository, name, sha) is not None:
+                return True
+    return False
+
+
+async def _endpoints(repository: Repository, head: CommitSha, base: CommitSha, *, exact: bool, label: str) -> Endpoints:
+    tip = attrs.evolve(await repository.resolve(head), label=f"head {head.short}")
+    onto = attrs.evolve(await repository.resolve(base), label=label)
+    return Endpoints(onto if exact else await repository.merge_base(onto, tip), tip)
+
+
+async def _configuration(repository: Repository, endpoints: Endpoints) -> ReviewConfiguration:
+    after = await find_repository_config(partial(repository.read_file, endpoints.head))
+    before: RepositoryConfig | None = None
+    warnings: tuple[str, ...] = ()
+    try:
+        before = await find_repository_config(partial(repository.read_file, endpoints.base))
+    except UsageFault as fault:
+        warnings = (f"the base's configuration is not used: {fault}",)
+    if before is None and after is None and not warnings:
+        raise NotConfigured
+    return combine(before, after, warnings)

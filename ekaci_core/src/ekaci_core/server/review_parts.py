@@ -1,0 +1,75 @@
+"""What all reviews of a server work with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+
+from ekaci_core.api import Clock, Evaluator, Logger, PluginContext
+from ekaci_core.bus import Wakeup
+from ekaci_core.git.mirror import Mirrors
+from ekaci_core.nix.versions import Nix
+from ekaci_core.reporting.check_results import MAX_FAILED_CHECKS
+from ekaci_core.reporting.checks import Subject
+from ekaci_core.server.checkouts import CheckoutFolders
+from ekaci_core.server.forges import Forges
+from ekaci_core.server.options import ReviewOptions
+from ekaci_core.server.shared_builds import SharedBuilds
+from ekaci_core.store import Store
+from ekaci_core.store.review import ReviewRecord
+
+
+@attrs.frozen
+class ReviewLimits:
+    """How reviews of a server are made.
+
+    Attributes:
+        evaluations_kept: finished evaluations that stay.
+        evaluations_max_age_seconds: how long one stays that nobody uses.
+        max_failed_checks: checks of single packages for one review.
+        public_url: where people reach the server's pages; None where there are none.
+    """
+
+    evaluations_kept: int
+    evaluations_max_age_seconds: float
+    max_failed_checks: int = MAX_FAILED_CHECKS
+    public_url: str | None = None
+
+
+@attrs.frozen
+class ReviewParts:
+    """Everything open that reviews share.
+
+    Attributes:
+        options: how each is made; the repository and its sides are filled in.
+        roots: the folder of evaluations' gc roots.
+        posted: woken when something is wanted at a forge.
+    """
+
+    store: Store
+    forges: Forges
+    mirrors: Mirrors
+    evaluator: Evaluator
+    nix: Nix
+    context: PluginContext
+    builds: SharedBuilds
+    options: ReviewOptions
+    folders: CheckoutFolders
+    roots: Path
+    limits: ReviewLimits
+    clock: Clock
+    log: Logger
+    posted: Wakeup
+
+    def subject(self, record: ReviewRecord) -> Subject:
+        """Say what the checks of a review are of."""
+        wish, url = record.wish, self.limits.public_url
+        return Subject(
+            wish.repository,
+            wish.head_sha,
+            f"review-{record.id}-{record.round}",
+            began_at=record.asked_at,
+            now=self.clock.now(),
+            url=None if url is None else f"{url}/reviews/{record.id}",
+        )

@@ -1,0 +1,118 @@
+"""The server from start to stop: what runs, in which order it begins, and in which order it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import anyio
+import anyio.abc
+from starlette.routing import BaseRoute
+
+from ekaci_core.api import Clock, EkaciError, Logger
+from ekaci_core.config.server import ServerConfig
+from ekaci_core.config.start import check_start
+from ekaci_core.registry import Registry
+from ekaci_core.registry.guard import leaves
+from ekaci_core.server.clock import SystemClock
+from ekaci_core.server.composing import Services, opened
+from ekaci_core.server.housekeeping import Housekeeping
+from ekaci_core.server.sealing import sealing
+from ekaci_core.server.service_manager import ServiceManager
+from ekaci_core.web import Readiness, Webhooks, WebServer, health_routes, store_check, web_app
+
+FLUSH_SECONDS: Final = 10.0
+"""How long what is wanted at forges may take to get there when the server stops."""
+
+
+async def serve(
+    config: ServerConfig,
+    registry: Registry,
+    environment: Mapping[str, str],
+    *,
+    log: Logger,
+    stop: anyio.Event,
+    listening: Callable[[str], None],
+    clock: Clock | None = None,
+) -> None:
+    """Run a server until ``stop`` is set, and end it in order.
+
+    Args:
+        config: checked already.
+        registry: knows the types of everything that plugins bring.
+        environment: this process's own.
+        log: what operators read.
+        stop: asks the server to end.
+        listening: told the address once requests are answered.
+        clock: time; the machine's own unless given.
+
+    Raises:
+        UsageFault: it cannot start as it is configured.
+        InfrastructureFault: something that it needs is not there, or the store failed while it ran.
+    """
+    for problem in (*config.warnings, *check_start(config)):
+        log.warning("configuration", problem=str(problem))
+    manager = ServiceManager.of(environment, log)
+    try:
+        async with opened(config, registry, environment, clock=clock or SystemClock(), log=log) as services:
+            await _run(services, stop, manager, listening)
+    except BaseExceptionGroup as group:
+        faults = leaves(group)
+        if all(isinstance(each, EkaciError) for each in faults):
+            raise faults[0] from None
+        raise
+
+
+async def _run(
+    services: Services, stop: anyio.Event, manager: ServiceManager, listening: Callable[[str], None]
+) -> None:
+    readiness = Readiness({"store": store_check(services.store)}, services.clock)
+    web = WebServer(
+        web_app(_routes(services, readiness), services.log),
+        services.config.web.address,
+        services.config.web.port,
+        log=services.log,
+    )
+    keeping = Housekeeping(services.store, services.places, services.config.retention, services.clock, services.log)
+    async with (
+        sealing(services.events, services.places.logs, services.log),
+        anyio.create_task_group() as lasting,
+    ):
+        lasting.start_soon(keeping.run, name="housekeeping")
+        lasting.start_soon(services.builds.run, name="builds")
+        lasting.start_soon(services.publisher.run, name="publisher")
+        async with anyio.create_task_group() as working:
+            working.start_soon(services.reviewing.run, name="reviews")
+            working.start_soon(services.intake.run, name="intake")
+            await lasting.start(web.run, name="web")
+            services.log.info("server_ready", url=web.url)
+            listening(web.url)
+            manager.tell("READY=1")
+            await stop.wait()
+            await _wind_down(services, readiness, manager)
+            working.cancel_scope.cancel()
+        await services.publisher.flush(FLUSH_SECONDS)
+        web.stop()
+        lasting.cancel_scope.cancel()
+    services.log.info("server_stopped")
+
+
+async def _wind_down(services: Services, readiness: Readiness, manager: ServiceManager) -> None:
+    """Take nothing new, and let what is being built end; reviews go on with it until then."""
+    manager.tell("STOPPING=1")
+    readiness.stop()
+    grace = services.config.shutdown_grace_seconds
+    services.log.info("server_stopping", grace_seconds=grace)
+    await services.builds.drain(grace)
+
+
+def _routes(services: Services, readiness: Readiness) -> list[BaseRoute]:
+    webhooks = Webhooks(
+        services.store,
+        services.forges.paths,
+        clock=services.clock,
+        log=services.log,
+        stored=services.arrivals.wake,
+        stopping=lambda: readiness.stopping,
+    )
+    return [*webhooks.routes(), *health_routes(readiness)]

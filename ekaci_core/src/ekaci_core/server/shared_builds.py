@@ -1,0 +1,111 @@
+"""One run of the scheduler for everything that a server builds: what several reviews need is built once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import anyio
+import attrs
+
+from ekaci_core.api import Clock, Logger
+from ekaci_core.model.build import BuildState
+from ekaci_core.model.change import AttributeChange, Change, JobComparison
+from ekaci_core.model.ids import DrvPath
+from ekaci_core.scheduler import ATTRIBUTION_PRIORITY, BuildRun, Scheduler, Wanted
+from ekaci_core.scheduler.run import FAILING
+from ekaci_core.scheduler.wishes import Share
+from ekaci_core.server.building import BuildResult
+from ekaci_core.store import Store
+
+PAUSE_SECONDS: Final = 30.0
+"""After a fault of the machine, before anything is built again."""
+_FAREWELL_SECONDS: Final = 10.0
+
+
+@attrs.define(eq=False)
+class SharedBuilds:
+    """Builds for whoever asks. After a fault of the machine the run ends for all; a new one begins after a pause."""
+
+    _scheduler: Scheduler
+    _store: Store
+    _clock: Clock
+    _log: Logger
+    _run: BuildRun | None = attrs.field(default=None, init=False)
+    _opened: anyio.Event = attrs.field(factory=anyio.Event, init=False)
+
+    async def run(self) -> None:
+        """Keep a run open, for ever. Cancellation stops what is being built and records it.
+
+        Raises:
+            InfrastructureFault: the store failed.
+        """
+        while True:
+            try:
+                async with self._scheduler.running() as run:
+                    self._run = run
+                    self._opened.set()
+                    await run.broken()
+                    self._log.warning("builds_stopped", reasons=list(run.infrastructure))
+            finally:
+                self._run = None
+                self._opened = anyio.Event()
+            await anyio.sleep(PAUSE_SECONDS)
+
+    async def build(self, share: Share, jobs: Sequence[JobComparison]) -> BuildResult:
+        """Build what head has new in these jobs, and base's derivation of what fails; return once all has ended.
+
+        Leaving it by cancellation gives up what nobody else wants.
+
+        Raises:
+            InfrastructureFault: a derivation has vanished, or Nix or the store failed.
+        """
+        changes = [change for job in jobs for change in job.changes if change.head is not None]
+        if not changes:
+            return BuildResult(0, ())
+        run = await self._open()
+        before = run.built
+        try:
+            await run.look([change.base.drv for change in changes if change.base is not None])
+            await self._through(run, [Wanted(each.head.drv, share=share) for each in changes if each.head is not None])
+            bases = await self._bases_to_know(changes)
+            await self._through(run, [Wanted(drv, ATTRIBUTION_PRIORITY, share) for drv in sorted(bases)])
+            return BuildResult(run.built - before, tuple(run.infrastructure))
+        finally:
+            if self._run is run:
+                with anyio.move_on_after(_FAREWELL_SECONDS, shield=True):
+                    await run.withdraw(share)
+
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing any more, and let what is being built end, for so long at most."""
+        if self._run is not None:
+            with anyio.move_on_after(seconds):
+                await self._run.drain()
+
+    async def _open(self) -> BuildRun:
+        while self._run is None:
+            await self._opened.wait()
+        return self._run
+
+    async def _through(self, run: BuildRun, wanted: Collection[Wanted]) -> None:
+        if wanted:
+            await run.add(wanted)
+            await run.finished([wish.drv for wish in wanted])
+
+    async def _bases_to_know(self, changes: Sequence[AttributeChange]) -> set[DrvPath]:
+        """Find the derivations of base whose results tell whether what fails on head failed before."""
+        pairs = [
+            (each.head.drv, each.base.drv)
+            for each in changes
+            if each.change is Change.CHANGED and each.head is not None and each.base is not None
+        ]
+        heads = await self._store.builds({head for head, _ in pairs})
+        bases = {base for head, base in pairs if head in heads and heads[head].state in FAILING}
+        known = await self._store.builds(bases)
+        return {drv for drv in bases if drv not in known or not known[drv].state.is_result}
+
+
+def counts_of(states: Collection[BuildState | None]) -> tuple[int, int]:
+    """Count how many have ended well, and how many otherwise."""
+    well = sum(state is BuildState.SUCCESS for state in states)
+    return well, sum(state is not None and state.is_terminal for state in states) - well

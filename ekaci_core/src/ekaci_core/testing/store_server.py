@@ -1,0 +1,12 @@
+"""The part of a store's contract that a server needs."""
+
+from __future__ import annotations
+
+from ekaci_core.testing.store_deliveries import DeliveryConformance
+from ekaci_core.testing.store_forge_facts import ForgeFactsConformance
+from ekaci_core.testing.store_outbox import OutboxConformance
+from ekaci_core.testing.store_reviews import ReviewConformance
+
+
+class ServerConformance(DeliveryConformance, ForgeFactsConformance, OutboxConformance, ReviewConformance):
+    """What every store does for a server."""

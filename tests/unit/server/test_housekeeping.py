@@ -1,0 +1,63 @@
+"""What a server does not keep for ever."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import attrs
+import pytest
+
+from ekaci_core.config.bounds import RetentionSettings
+from ekaci_core.server.housekeeping import DELIVERIES_SECONDS, Housekeeping
+from ekaci_core.server.server_places import ServerPlaces
+from ekaci_core.store import open_store
+from ekaci_core.store.delivery import DeliveryState
+from ekaci_core.testing.builders import SilentLogger
+
+pytestmark = pytest.mark.anyio
+
+
+@attrs.define
+class Hands:
+    at: float
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+async def test_old_logs_and_handled_deliveries_go_and_young_and_pending_ones_stay(tmp_path: Path) -> None:
+    places = ServerPlaces(tmp_path / "db/sqlite.db", tmp_path / "logs", tmp_path / "work")
+    places.make()
+    old, young = places.logs / ("0" * 32), places.logs / ("1" * 32)
+    for folder in (old, young):
+        folder.mkdir()
+        (folder / "build.log").write_text("hello\n")
+    log = old / "build.log"
+    now = log.stat().st_mtime
+    os.utime(log, (now - 100 * 86_400, now - 100 * 86_400))
+    os.utime(old, (now - 100 * 86_400, now - 100 * 86_400))
+    clock = Hands(now)
+    async with open_store(places.database) as store:
+        for name, at in (("handled", 0.0), ("pending", 0.0), ("new", now)):
+            await store.add_delivery("github", "app", name, "push", b"{}", now=at)
+        for delivery in await store.pending_deliveries(limit=10):
+            if delivery.name != "pending":
+                await store.end_delivery(delivery.id, DeliveryState.HANDLED, outcome="done", now=delivery.received_at)
+        await Housekeeping(store, places, RetentionSettings(), clock, SilentLogger()).clean()
+        assert now > DELIVERIES_SECONDS
+        assert {each.name for each in await store.deliveries()} == {"pending", "new"}
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_two_servers_do_not_work_with_one_database(tmp_path: Path) -> None:
+    places = ServerPlaces(tmp_path / "db/sqlite.db", tmp_path / "logs", tmp_path / "work")
+    places.make()
+    with places.alone(), pytest.raises(Exception, match="another server works with this database"), places.alone():
+        raise AssertionError("two are in")
+    with places.alone():
+        pass
