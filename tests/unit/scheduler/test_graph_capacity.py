@@ -212,9 +212,9 @@ async def graph_memory(packages: PackageSet, capacity: int | None, folder: Path)
 @pytest.mark.anyio
 async def test_a_graph_within_a_capacity_takes_a_tenth_at_most(tmp_path: Path) -> None:
     """The proportion of 1,000 to 300,000, with names as long as those of a real package set."""
-    packages = PackageSet.random(6000, 5, near=12, name_length=50)
+    packages = PackageSet.random(4500, 5, near=12, name_length=50)
     whole, _ = await graph_memory(packages, None, tmp_path)
-    part, figures = await graph_memory(packages, 20, tmp_path)
-    assert figures.nodes <= max(20, figures.pinned)
+    part, figures = await graph_memory(packages, 15, tmp_path)
+    assert figures.nodes <= max(15, figures.pinned)
     assert figures.reloads > 400
     assert part <= whole / 10
