@@ -15,7 +15,8 @@ from ekaci_core.api.builder import (
 from ekaci_core.api.context import Clock, Logger, PluginContext
 from ekaci_core.api.errors import EkaciError, EvaluatorUnavailable, InfrastructureFault, UsageFault
 from ekaci_core.api.evaluator import EvaluationRequest, Evaluator, EvaluatorType
-from ekaci_core.api.nix import NixAnswer, NixPrograms, Realised
+from ekaci_core.api.nix import HearNix, NixAnswer, NixConversation, NixPrograms, Realised
+from ekaci_core.api.nix_events import NixEvent, NixMessage, NixResult, NixStarted, NixStopped
 from ekaci_core.model.build import BuildState
 from ekaci_core.model.derivation import Derivation, DerivationRecord, Output
 from ekaci_core.model.evaluation import (
@@ -58,11 +59,18 @@ __all__ = [
     "EvaluatorType",
     "EvaluatorUnavailable",
     "FaultKind",
+    "HearNix",
     "InLocalStore",
     "InfrastructureFault",
     "Logger",
     "NixAnswer",
+    "NixConversation",
+    "NixEvent",
+    "NixMessage",
     "NixPrograms",
+    "NixResult",
+    "NixStarted",
+    "NixStopped",
     "NullAttribute",
     "Output",
     "PluginContext",

@@ -11,6 +11,7 @@ import attrs
 from ekaci_core.api import Clock
 from ekaci_core.model.build import Build, BuildState, Interrupted
 from ekaci_core.scheduler.build_graph import BuildGraph
+from ekaci_core.scheduler.clock_jumps import Moment
 from ekaci_core.scheduler.effects import Effects
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.scheduler.node import RUNNABLE
@@ -37,7 +38,7 @@ class Cancelling:
     _turns: Turns
     _clock: Clock
     _poll_seconds: float
-    _began_at: float = attrs.field(default=0.0, init=False)
+    _began: Moment = attrs.field(default=Moment(0.0, 0.0), init=False)
     _seen: int = attrs.field(default=0, init=False)
 
     async def begin(self) -> None:
@@ -46,10 +47,10 @@ class Cancelling:
         Raises:
             InfrastructureFault: the store failed.
         """
-        self._began_at = self._clock.now()
+        self._began = Moment.of(self._clock)
         there = await self._store.cancellations()
         self._seen = max((each.id for each in there), default=0)
-        forgotten = self._began_at - _FORGOTTEN_AFTER_SECONDS
+        forgotten = self._began.wall - _FORGOTTEN_AFTER_SECONDS
         if any(each.at < forgotten for each in there):
             await self._store.end_cancellations(before=forgotten)
 
@@ -76,4 +77,4 @@ class Cancelling:
         if stored.state is not BuildState.CANCELLED:
             return False
         change = (await self._store.last_changes([stored.drv])).get(stored.drv)
-        return change is not None and change.cause == ON_REQUEST and change.at >= self._began_at
+        return change is not None and change.cause == ON_REQUEST and self._began.precedes(change.at, self._clock)

@@ -14,7 +14,7 @@ from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.nix.dry_run import BuildPlan
 from ekaci_core.scheduler.build_graph import BuildGraph
-from ekaci_core.scheduler.durations import UNKNOWN_SECONDS, subject
+from ekaci_core.scheduler.durations import asked, expected_seconds
 from ekaci_core.scheduler.effects import Step
 from ekaci_core.scheduler.node import Node
 from ekaci_core.scheduler.placement import Placement
@@ -107,8 +107,7 @@ class Planner:
             found = await self._store.derivations_with_inputs(ids)
             records = {key: each.record for key, each in found.items()}
             among = frozenset(keys)
-            subjects = {key: subject(record) for key, record in records.items()}
-            learnt = await self._store.durations(frozenset(subjects.values()))
+            learnt = await self._store.durations(asked(records.values()))
             needed: dict[int, array[int]] = {}
             others: set[DrvPath] = set()
             for key, each in found.items():
@@ -122,7 +121,7 @@ class Planner:
             )
             for key in ids:
                 node = self._node(some, records[key], key, needed[key])
-                node.seconds = learnt.get(subjects[key], UNKNOWN_SECONDS)
+                node.seconds = expected_seconds(learnt, records[key])
                 some.nodes.append(node)
             yield some
 

@@ -20,7 +20,7 @@ from ekaci_core.model.ids import StorePath
 from ekaci_core.scheduler.attempt import Attempts, Result, log_name, result_of
 from ekaci_core.scheduler.build_graph import BuildGraph
 from ekaci_core.scheduler.copying import Copies
-from ekaci_core.scheduler.durations import subject
+from ekaci_core.scheduler.durations import asked
 from ekaci_core.scheduler.effects import Effects
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.scheduler.node import RUNNABLE, Node
@@ -165,6 +165,8 @@ class Turns:
         """End the build of one derivation, or what is brought to a builder for it; whether it is being built."""
         self._copies.cancel(key)
         job = self.jobs.get(key)
+        if job is None:
+            self._queue.ended(key)
         if job is not None and job not in self._ended:  # else it has an outcome of its own
             job.stop(why)
         return job is not None
@@ -208,11 +210,14 @@ class Turns:
             self._turn_is_due()
         effects, ends, releases = self._follow_up(ended)
         for node, why in self._unreachable:
+            self._queue.ended(node.key)
             if node.build.state in RUNNABLE:
                 self._graph.apply(node, NoBuilder(), why, effects)
         self._unreachable.clear()
         self._push(builds, effects.ready)
         self._residents.make_room()
+        for job in ended:
+            self._queue.ended(job.node.key)
         taken = self._take(builds)
         starts = [self._start(node, at) for node, at in taken]
         with anyio.CancelScope(shield=True):  # what was taken is recorded, and then begins or is given back
@@ -230,17 +235,22 @@ class Turns:
                 self._begin(builds, Job(node, at, answer.attempt, record, self._clock.monotonic()))
             else:
                 self._placement.give_back(at, node.lane)
+                self._queue.ended(node.key)
                 self._turn_is_due()  # another may have the slot
                 not_begun(node, answer)
-        await self._residents.expect(job.node for key in begun if (job := self.jobs.get(key)) is not None)
+        await self._bring_in(builds, effects, begun)
+        self._due = self._wake.is_set()
+        react(effects)
+
+    async def _bring_in(self, builds: anyio.abc.TaskGroup, effects: Effects, begun: Sequence[DerivationId]) -> None:
+        """Have in memory what may start by now, and what may start next."""
+        await self._residents.expect(job.node for key in begun if (job := self.jobs.get(key)))
         if effects.absent_ready or effects.absent_ended:
             there = len(effects.ready)
             await self._residents.complete(effects)
             self._push(builds, effects.ready[there:])
             self._turn_is_due()
         self._residents.make_room()
-        self._due = self._wake.is_set()
-        react(effects)
 
     def _push(self, builds: anyio.abc.TaskGroup, ready: Iterable[Node]) -> None:
         """Queue what may start, now or after a pause."""
@@ -315,7 +325,7 @@ class Turns:
             result.exit_status,
             result.outcome,
             result.reason,
-            learnt=(subject(job.record), took) if isinstance(job.outcome, Built) else None,
+            learnt=[(each, took) for each in asked([job.record])] if isinstance(job.outcome, Built) else (),
             kind=result.kind,
         )
 

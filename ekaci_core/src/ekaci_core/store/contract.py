@@ -144,7 +144,7 @@ class AttemptEnd:
     exit_status: int | None
     outcome: BuildState
     reason: str
-    learnt: tuple[str, float] | None = None
+    learnt: Sequence[tuple[str, float]] = ()
     kind: TransientKind | None = None
 
 
