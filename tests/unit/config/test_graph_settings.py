@@ -8,14 +8,14 @@ from ekaci_core.config.building import parse_building
 from ekaci_core.config.faults import ConfigurationFault
 from ekaci_core.config.graph import GraphAges, GraphSettings, parse_graph
 from ekaci_core.config.machine_file import MachineFile
-from ekaci_core.scheduler.graph_limits import DEFAULT_CAPACITY, GraphLimits
+from ekaci_core.scheduler.graph_limits import GraphLimits
 from ekaci_core.server.builders import graph_limits
 
 
 def test_defaults_are_those_of_the_specification() -> None:
     assert parse_graph(MachineFile("ekaci.toml"), {}) == GraphSettings(100_000, GraphAges(3600, 21_600, 86_400))
     limits = graph_limits(parse_building(MachineFile("ekaci.toml"), {}))
-    assert limits == GraphLimits(DEFAULT_CAPACITY)
+    assert limits == GraphLimits(100_000)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import random
 import tempfile
 import tracemalloc
 from collections.abc import Sequence
@@ -147,6 +148,39 @@ async def test_what_is_not_in_memory_can_be_cancelled_and_wanted_again(tmp_path:
         assert {build.state for build in builds.values()} == {S.SUCCESS}
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("capacity", [1, 4, 20])
+async def test_what_is_cancelled_while_it_is_planned_ends_as_it_is_recorded(capacity: int, tmp_path: Path) -> None:
+    """Once an input was cancelled between the look at it and the arrival of what needs it."""
+    dice, names, nix = random.Random(capacity), [f"n{number}" for number in range(120)], ScriptedNix()  # noqa: S311
+    for number, name in enumerate(names):
+        nix.derivation(name, dice.sample(names[:number], min(number, dice.randrange(4))))
+    wanted = [Wanted(drv_path(name)) for name in names]
+    async with open_store(None) as store:
+        await nix.evaluated(store)
+        builder = ScriptedBuilder(nix, slots=3, turns=3)
+        settings = limited(capacity, poll_seconds=0.001)
+        async with scripted_scheduler(store, nix, [builder], tmp_path, settings=settings).running() as run:
+
+            async def cancel() -> None:
+                for name in dice.sample(names, 20):
+                    await store.ask_cancellation(drv_path(name), now=2e9)
+                    await anyio.sleep(0.001)
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(cancel)
+                for first in range(0, len(wanted), 10):
+                    await run.add(wanted[first : first + 10])
+            await run.wait()
+            while {build.state for build in (await store.builds([each.drv for each in wanted])).values()} != {
+                S.SUCCESS
+            }:
+                await run.add(wanted)  # cancellations that nobody had seen by then are obeyed meanwhile
+                await run.wait()
+            assert within_bounds(run.metrics)
+        assert builder.violations == []
+
+
 async def reached(store: Store, name: str, state: BuildState) -> None:
     drv = drv_path(name)
     with anyio.fail_after(20):
@@ -212,9 +246,9 @@ async def graph_memory(packages: PackageSet, capacity: int | None, folder: Path)
 @pytest.mark.anyio
 async def test_a_graph_within_a_capacity_takes_a_tenth_at_most(tmp_path: Path) -> None:
     """The proportion of 1,000 to 300,000, with names as long as those of a real package set."""
-    packages = PackageSet.random(6000, 5, near=12, name_length=50)
+    packages = PackageSet.random(4500, 5, near=12, name_length=50)
     whole, _ = await graph_memory(packages, None, tmp_path)
-    part, figures = await graph_memory(packages, 20, tmp_path)
-    assert figures.nodes <= max(20, figures.pinned)
+    part, figures = await graph_memory(packages, 15, tmp_path)
+    assert figures.nodes <= max(15, figures.pinned)
     assert figures.reloads > 400
     assert part <= whole / 10

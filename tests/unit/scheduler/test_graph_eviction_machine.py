@@ -262,4 +262,4 @@ class EvictionMachine(RuleBasedStateMachine):
 
 
 TestEvictionMachine = EvictionMachine.TestCase
-TestEvictionMachine.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+TestEvictionMachine.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from ekaci_core.model.build import (
-    MOST_BLOCKERS,
     Build,
     BuildEvent,
     BuildState,
@@ -256,15 +255,19 @@ class BuildGraph:
                 continue
             was = residue.state(above)
             self.advance(above, DependencyRecovered(drv), f"{drv.name} is tried again", effects)
-            there = self.nodes.get(residue.keys[above])
             if was is BuildState.BLOCKED:
                 self.inherit(above, among.get(above, ()), effects)
-                if there is not None and len(there.below) > MOST_BLOCKERS:
-                    self._refresh(there, effects)  # it did not name all
-            elif there is not None:
+                self._look_for_others(above, effects)
+            elif (there := self.nodes.get(residue.keys[above])) is not None:
                 self._refresh(there, effects)  # failures hide interruptions
             elif residue.state(above) is _QUEUED:  # what failed is not tried again in the same run
                 raise LookupError(f"{drv}: what needs it is not in memory")
+
+    def _look_for_others(self, row: int, effects: Effects) -> None:
+        """Pass on interruptions that were too many for all to be named, of those inputs that are in memory."""
+        if self.residue.states[row] == _QUEUED and (node := self.nodes.get(self.residue.keys[row])) is not None:
+            keys = self.residue.keys
+            self.inherit(row, [each for each in node.below if keys[each] in self.nodes], effects)
 
     def _inputs_among(self, rows: Sequence[int]) -> dict[int, list[int]]:
         """Find those inputs of each of these that are among these."""

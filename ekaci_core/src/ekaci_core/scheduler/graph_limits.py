@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import attrs
-
-DEFAULT_CAPACITY: Final = 100_000
-"""Of the specification: so many derivations are in memory at once."""
 
 
 @attrs.frozen

@@ -101,9 +101,11 @@ class Residents:
             InfrastructureFault: the store failed.
         """
         graph = self._graph
-        if len(graph.nodes) < len(graph):
-            rows = {graph.residue.row(key) for node in newcomers for key in node.inputs if key in graph}
-            await self.bring_in(culprits(graph, sorted(rows)))
+        if len(graph.nodes) == len(graph):
+            return
+        rows = sorted({graph.residue.row(key) for node in newcomers for key in node.inputs if key in graph})
+        while not graph.nodes.keys() >= set(needed := culprits(graph, rows)):
+            await self.bring_in(needed)  # meanwhile another one may be given up
 
     async def expect(self, begun: Iterable[Node]) -> None:
         """Bring in what can start once these have succeeded, so that it takes part in the choice of the next one.

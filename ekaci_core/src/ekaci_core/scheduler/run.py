@@ -323,13 +323,14 @@ class BuildRun:
 
     async def _adopt(self, node: Node, build: Build) -> Effects:
         effects = self._graph.adopt(node, build)
-        self._residents.make_room()
+        await self._residents.complete(effects)
         # Who built it may have begun what depends on it: that one's record is the true one.
         stored = await self._store.builds([each.build.drv for each in effects.ready])
         ahead = {drv for drv, known in stored.items() if known.state in _AHEAD}
         for each in effects.ready:
             each.foreign = each.build.drv in ahead
-        effects.steps = [step for step in effects.steps if step.build.drv not in ahead]
+        foreign = {each.key for each in effects.ready if each.foreign}
+        effects.steps = [step for step in effects.steps if step.key not in foreign]
         await self._ledger.record(effects.steps)
         return effects
 

@@ -238,15 +238,19 @@ class Turns:
                 self._queue.ended(node.key)
                 self._turn_is_due()  # another may have the slot
                 not_begun(node, answer)
-        await self._residents.expect(job.node for key in begun if (job := self.jobs.get(key)) is not None)
+        await self._bring_in(builds, effects, begun)
+        self._due = self._wake.is_set()
+        react(effects)
+
+    async def _bring_in(self, builds: anyio.abc.TaskGroup, effects: Effects, begun: Sequence[DerivationId]) -> None:
+        """Have in memory what may start by now, and what may start next."""
+        await self._residents.expect(job.node for key in begun if (job := self.jobs.get(key)))
         if effects.absent_ready or effects.absent_ended:
             there = len(effects.ready)
             await self._residents.complete(effects)
             self._push(builds, effects.ready[there:])
             self._turn_is_due()
         self._residents.make_room()
-        self._due = self._wake.is_set()
-        react(effects)
 
     def _push(self, builds: anyio.abc.TaskGroup, ready: Iterable[Node]) -> None:
         """Queue what may start, now or after a pause."""

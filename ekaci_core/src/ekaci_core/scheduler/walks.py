@@ -150,11 +150,17 @@ def _raising(graph: BuildGraph, row: int, priority: int, share: Share, effects: 
 
 def retrying(graph: BuildGraph, row: int, cause: str, effects: Effects) -> Walk:
     """Give a derivation that failed for good all its attempts again, and those that it kept from being built theirs."""
-    yield from _need_nodes(graph, [row, *graph.reached(row)])
-    for above in graph.reached(row):
-        yield from _need_culprits(graph, above)
+    keys = graph.residue.keys
+    while True:
+        reached = [row, *graph.reached(row)]
+        needed = {keys[each] for each in reached}
+        for each in reached:
+            needed.update(culprits(graph, inputs_here(graph, each) or ()))
+        if all(key in graph.nodes for key in needed):
+            break
+        yield NeedNodes(sorted(needed))  # all of them each time, so that all stay until it is done
     if graph.residue.state(row) is BuildState.FAILURE:
-        graph.apply(graph.nodes[graph.residue.keys[row]], Requeued(), cause, effects)
+        graph.apply(graph.nodes[keys[row]], Requeued(), cause, effects)
 
 
 def withdrawing(graph: BuildGraph, share: Share, cause: str, effects: Effects) -> Walk:
