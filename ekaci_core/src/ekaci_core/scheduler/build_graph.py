@@ -190,6 +190,19 @@ class BuildGraph:
         self._follow(node, before, effects)
         return effects
 
+    def again(self, node: Node, cause: str, unwanted: str) -> Effects:
+        """Queue a node anew that failed or was interrupted, with all its attempts.
+
+        What waited for it waits for nothing any more; where nobody wants that it is cancelled, because of ``unwanted``.
+        """
+        effects = self.apply(node, Requeued(), cause)
+        for step in tuple(effects.steps):
+            each = self._by_drv[step.build.drv]
+            waits = each.build.state in RUNNABLE or each.build.state is BuildState.QUEUED
+            if each is not node and not each.shares and waits:
+                self._advance(each, Interrupted(BuildState.CANCELLED), unwanted, effects)
+        return effects
+
     def give_up(self, cause: str) -> Effects:
         """Cancel all that has not started."""
         effects = Effects()

@@ -10,10 +10,10 @@ import anyio.abc
 import attrs
 
 from ekaci_core.bus import Broadcast
-from ekaci_core.model.build import Build, BuildState
+from ekaci_core.model.build import Build, BuildState, Requeued, advance
 from ekaci_core.model.event import BuildsPlanned, ReviewEvent
 from ekaci_core.model.ids import DrvPath
-from ekaci_core.scheduler.build_graph import BuildGraph, Effects
+from ekaci_core.scheduler.build_graph import BuildGraph, Effects, Step
 from ekaci_core.scheduler.cancelling import Cancelling
 from ekaci_core.scheduler.claims import Claims
 from ekaci_core.scheduler.ledger import Ledger
@@ -91,6 +91,27 @@ class BuildRun:
                     await self._add(wanted)
         finally:
             self._done()
+
+    async def forget_failures(self, drvs: Collection[DrvPath], cause: str) -> None:
+        """Queue those of these anew that failed or were interrupted, with all their attempts; builds none by itself.
+
+        Raises:
+            InfrastructureFault: the store failed.
+        """
+        async with self._planning:
+            known = await self._store.builds(drvs)
+            for drv in drvs:
+                node = self._graph.find(drv)
+                build = known.get(drv) if node is None else node.build
+                if build is None or not (build.state is BuildState.FAILURE or build.state.is_interruption):
+                    continue
+                if node is None:
+                    await self._ledger.record([Step(advance(build, Requeued()), cause)])
+                    continue
+                self._told.discard(node.key)
+                effects = self._graph.again(node, cause, _WITHDRAWN)
+                await self._ledger.record(effects.steps)
+                self._release(effects)
 
     async def look(self, drvs: Collection[DrvPath]) -> None:
         """Record which of these need no build; the others, vanished ones included, are left alone.

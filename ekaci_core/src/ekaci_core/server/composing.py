@@ -52,6 +52,7 @@ class Services:
     places: ServerPlaces
     clock: Clock
     log: Logger
+    parts: ReviewParts
 
 
 @asynccontextmanager
@@ -151,6 +152,7 @@ async def opened(
                     places,
                     clock,
                     log,
+                    parts,
                 )
 
 

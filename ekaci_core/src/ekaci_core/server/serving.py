@@ -19,6 +19,8 @@ from ekaci_core.server.composing import Services, opened
 from ekaci_core.server.housekeeping import Housekeeping
 from ekaci_core.server.sealing import sealing
 from ekaci_core.server.service_manager import ServiceManager
+from ekaci_core.server.socket_answers import SocketAnswers
+from ekaci_core.server.socket_server import SocketServer
 from ekaci_core.web import Readiness, Webhooks, WebServer, health_routes, web_app
 
 FLUSH_SECONDS: Final = 10.0
@@ -79,6 +81,9 @@ async def _run(
         anyio.create_task_group() as working,
     ):
         keeping = Housekeeping(services.store, services.places, services.config.retention, services.clock, services.log)
+        answers = SocketAnswers.of(services, working, lambda: readiness.stopping)
+        socket = SocketServer(services.config.socket_path, answers.answer, services.log)
+        await lasting.start(socket.run, name="socket")
         lasting.start_soon(keeping.run, name="housekeeping")
         lasting.start_soon(services.builds.run, name="builds")
         lasting.start_soon(services.publisher.run, name="publisher")

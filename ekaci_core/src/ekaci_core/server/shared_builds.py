@@ -8,7 +8,7 @@ from typing import Final
 import anyio
 import attrs
 
-from ekaci_core.api import Clock, InfrastructureFault, Logger
+from ekaci_core.api import Builder, Clock, InfrastructureFault, Logger
 from ekaci_core.model.build import BuildState
 from ekaci_core.model.change import AttributeChange, Change, JobComparison
 from ekaci_core.model.ids import DrvPath
@@ -71,6 +71,28 @@ class SharedBuilds:
             bases = await self._bases_to_know(changes)
             await self._through(run, [Wanted(drv, ATTRIBUTION_PRIORITY, share) for drv in sorted(bases)])
             return BuildResult(run.built - before, tuple(run.infrastructure))
+        finally:
+            if self._run is run:
+                with anyio.move_on_after(_FAREWELL_SECONDS, shield=True):
+                    await run.withdraw(share)
+
+    @property
+    def builders(self) -> Sequence[Builder]:
+        """Who builds."""
+        return self._scheduler.builders
+
+    async def build_one(self, share: Share, drv: DrvPath, *, forget: Collection[DrvPath] = ()) -> None:
+        """Build a derivation that the store knows; return once it has ended.
+
+        The failures of ``forget`` are forgotten first. Leaving it by cancellation gives up what nobody else wants.
+
+        Raises:
+            InfrastructureFault: a derivation has vanished, or Nix or the store failed.
+        """
+        run = await self._open()
+        try:
+            await run.forget_failures(forget, "asked for again")
+            await self._through(run, [Wanted(drv, share=share)])
         finally:
             if self._run is run:
                 with anyio.move_on_after(_FAREWELL_SECONDS, shield=True):

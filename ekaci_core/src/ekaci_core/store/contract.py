@@ -24,6 +24,7 @@ from ekaci_core.store.delivery import Deliveries
 from ekaci_core.store.forge_facts import ForgeFacts
 from ekaci_core.store.outbox import Outbox
 from ekaci_core.store.review import Reviews
+from ekaci_core.store.tally import Tallies
 
 EvaluationId = NewType("EvaluationId", int)
 DerivationId = NewType("DerivationId", int)
@@ -184,7 +185,7 @@ class Attempt:
     kind: TransientKind | None = None
 
 
-class Store(Cancellations, Deliveries, ForgeFacts, Outbox, Reviews, Protocol):
+class Store(Cancellations, Deliveries, ForgeFacts, Outbox, Reviews, Tallies, Protocol):
     """Reads see all that was written before them; each writing method is one transaction, unless it says otherwise.
 
     A write that was begun is finished even if the caller is cancelled meanwhile. Builds, claims and attempts are of

@@ -1,0 +1,157 @@
+"""The socket that ``ekaci`` commands talk to: one JSON document in, one out.
+
+A client writes its request, shuts its half down, and reads the answer to the end.
+"""
+
+from __future__ import annotations
+
+import json
+import pwd
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import anyio.abc
+
+from ekaci_core.api import EkaciError, InfrastructureFault, Logger, UsageFault
+from ekaci_core.process.plain import plain
+from ekaci_core.server.socket_place import listening
+
+MOST_BYTES: Final = 1024 * 1024
+"""The longest request."""
+CLIENT_SECONDS: Final = 30.0
+"""How long a client may take to write its request, and to read the answer."""
+ANSWER_SECONDS: Final = 120.0
+"""How long the server may take to answer: forges are asked for some of them."""
+MOST_CLIENTS: Final = 128
+"""Connections at once; more wait to be taken."""
+MOST_ANSWERS: Final = 16
+"""Requests that are worked on at once."""
+
+_CHUNK: Final = 65_536
+_PAUSE_SECONDS: Final = 0.5
+
+Answering = Callable[[object, str], Awaitable[Mapping[str, Any]]]
+"""Answers the document of a request; the second is the name of the person who asks. Raises `EkaciError` for faults."""
+
+
+class SocketServer:
+    """Answers at a socket for as long as `run` runs."""
+
+    def __init__(self, path: Path, answer: Answering, log: Logger, *, client_seconds: float = CLIENT_SECONDS) -> None:
+        """Prepare.
+
+        Args:
+            path: where the socket is to be.
+            answer: what is asked.
+            log: hears of requests that failed in a way nobody foresaw.
+            client_seconds: how long a client may take to write, and to read.
+        """
+        self._path = path
+        self._answer = answer
+        self._log = log
+        self._client_seconds = client_seconds
+        self._clients = anyio.Semaphore(MOST_CLIENTS)
+        self._answers = anyio.Semaphore(MOST_ANSWERS)
+
+    async def run(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Answer, for ever.
+
+        Raises:
+            UsageFault: another server listens there, or it cannot be a socket's place.
+            InfrastructureFault: the socket cannot be made.
+        """
+        with listening(self._path) as bound:
+            listener = await anyio.abc.SocketListener.from_socket(bound.dup())
+            async with listener, anyio.create_task_group() as tasks:
+                task_status.started()
+                while True:
+                    await self._clients.acquire()
+                    tasks.start_soon(self._client, await self._accepted(listener), name="socket client")
+
+    async def _accepted(self, listener: anyio.abc.SocketListener) -> anyio.abc.SocketStream:
+        while True:
+            try:
+                return await listener.accept()
+            except OSError as error:  # no descriptor is free, most likely; what waits is not lost
+                self._log.warning("socket_not_accepted", reason=str(error))
+                await anyio.sleep(_PAUSE_SECONDS)
+
+    async def _client(self, stream: anyio.abc.SocketStream) -> None:
+        try:
+            async with stream:
+                answer = await self._answered(stream)
+                with anyio.move_on_after(self._client_seconds):
+                    await stream.send(answer)
+                    await stream.send_eof()
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError) as gone:
+            self._log.debug("socket_client_gone", reason=str(gone))
+        finally:
+            self._clients.release()
+
+    async def _answered(self, stream: anyio.abc.SocketStream) -> bytes:
+        try:
+            request = await self._read(stream)
+            async with self._answers:
+                with anyio.fail_after(ANSWER_SECONDS):
+                    return _written(await self._answer(_document(request), _peer(stream)))
+        except EkaciError as fault:
+            return _written(fault_document(fault))
+        except TimeoutError:
+            late = InfrastructureFault(f"no answer was found within {ANSWER_SECONDS:g} s", do="ask again")
+            return _written(fault_document(late))
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect of one answer must not end the server
+            reason = plain(f"{type(error).__name__}: {error}", 500)
+            self._log.warning("socket_request_failed", reason=reason)
+            return _written(fault_document(InfrastructureFault(f"a defect of EkaCI: {reason}", do="please report it")))
+
+    async def _read(self, stream: anyio.abc.SocketStream) -> bytes:
+        read = bytearray()
+        with anyio.move_on_after(self._client_seconds):
+            while True:
+                try:
+                    part = await stream.receive(_CHUNK)
+                except anyio.EndOfStream:
+                    break
+                if len(read) <= MOST_BYTES:  # the rest is read as well, or the client would not get its answer
+                    read += part
+            if len(read) > MOST_BYTES:
+                raise UsageFault(f"the request is longer than {MOST_BYTES} bytes")
+            return bytes(read)
+        raise UsageFault(
+            f"the request did not end within {self._client_seconds:g} s", do="shut down the writing half after it"
+        )
+
+
+def fault_document(fault: EkaciError) -> dict[str, Any]:
+    """Write a fault as an answer."""
+    told = {"what": fault.what, "where": fault.where, "do": fault.do, "exit_status": fault.exit_status}
+    return {"Error": told}
+
+
+def _document(request: bytes) -> object:
+    try:
+        document: object = json.loads(request)
+    except (ValueError, RecursionError) as error:
+        what = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
+        raise UsageFault(f"the request is not a JSON document: {plain(what, 200)}") from None
+    return document
+
+
+def _written(answer: Mapping[str, Any]) -> bytes:
+    return json.dumps(answer).encode()
+
+
+def _peer(stream: anyio.abc.SocketStream) -> str:
+    """Name the person at the other end: for records of who approved what."""
+    raw: socket.socket = stream.extra(anyio.abc.SocketAttribute.raw_socket)  # noqa: S610 - anyio's
+    _, user, _ = struct.unpack("3i", raw.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"user {user}"
