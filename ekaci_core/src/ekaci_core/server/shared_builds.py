@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import anyio
@@ -81,10 +81,13 @@ class SharedBuilds:
         """Who builds."""
         return self._scheduler.builders
 
-    async def build_one(self, share: Share, drv: DrvPath, *, forget: Collection[DrvPath] = ()) -> None:
-        """Build a derivation that the store knows; return once it has ended.
+    async def build_one(
+        self, share: Share, drv: DrvPath, *, forget: Collection[DrvPath] = (), queued: Callable[[], None] = lambda: None
+    ) -> None:
+        """Build a derivation that the store knows; return once it has ended, or builds have stopped for a fault.
 
-        The failures of ``forget`` are forgotten first. Leaving it by cancellation gives up what nobody else wants.
+        The failures of ``forget`` are forgotten first; ``queued`` is called once that is recorded. Leaving it by
+        cancellation gives up what nobody else wants.
 
         Raises:
             InfrastructureFault: a derivation has vanished, or Nix or the store failed.
@@ -92,7 +95,9 @@ class SharedBuilds:
         run = await self._open()
         try:
             await run.forget_failures(forget, "asked for again")
-            await self._through(run, [Wanted(drv, share=share)])
+            await run.add([Wanted(drv, share=share)])
+            queued()
+            await run.finished([drv])
         finally:
             if self._run is run:
                 with anyio.move_on_after(_FAREWELL_SECONDS, shield=True):

@@ -31,8 +31,8 @@ class SocketAnswers:
     @classmethod
     def of(cls, services: Services, tasks: anyio.abc.TaskGroup, stopping: Callable[[], bool]) -> SocketAnswers:
         """Answer from these services; ``tasks`` is where builds run that are asked for."""
-        looking = Looking(services, services.clock.monotonic(), stopping)
         steering, starting = Steering(services), Starting(services, tasks)
+        looking = Looking(services, services.clock.monotonic(), stopping, starting.is_building)
         looks: dict[type[Request], Looks] = {
             asked.Info: looking.info,
             asked.Status: looking.status,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import anyio.to_thread
 import attrs
 
 import ekaci_core
-from ekaci_core.api import UsageFault
+from ekaci_core.api import DrvPath, UsageFault
 from ekaci_core.server import socket_requests as asked
 from ekaci_core.server.builder_reports import running_attempts
 from ekaci_core.server.composing import Services
@@ -31,11 +31,18 @@ _MOST_OF_A_COMMIT: Final = 100
 
 @attrs.frozen
 class Looking:
-    """Reads the store. ``began_at`` is the monotonic time of the start; ``stopping`` says whether the server ends."""
+    """Reads the store.
+
+    Attributes:
+        began_at: when the server started, by the monotonic clock.
+        stopping: whether it stops.
+        is_building: whether somebody who asked at the socket waits for a derivation.
+    """
 
     services: Services
     began_at: float
-    stopping: Any
+    stopping: Callable[[], bool]
+    is_building: Callable[[DrvPath], bool]
 
     async def info(self, request: asked.Info) -> Mapping[str, Any]:
         """Say whether the server works."""
@@ -128,6 +135,7 @@ class Looking:
             "drv_path": drv,
             "status": build.state.label,
             "ended": build.state.is_terminal,
+            "asked": self.is_building(drv),
             "failed_dependencies": sorted(build.blockers),
             "failures": build.failures,
             "reason": attempt.reason if told and attempt is not None else change.cause,

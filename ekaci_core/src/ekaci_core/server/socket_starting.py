@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import anyio
 import anyio.abc
 import attrs
 
@@ -38,6 +38,8 @@ from ekaci_core.store.review import ReviewId, ReviewRecord
 _HEADS: Final = "refs/heads/"
 _TAGS: Final = "refs/tags/"
 _WHOLE: Final = (40, 64)
+_ROUNDS: Final = 5
+"""How often a build is begun that faults of the machine keep from ending."""
 
 
 @attrs.define(eq=False)
@@ -47,6 +49,11 @@ class Starting:
     _services: Services
     _tasks: anyio.abc.TaskGroup
     _numbers: itertools.count[int] = attrs.field(factory=lambda: itertools.count(1), init=False)
+    _building: Counter[DrvPath] = attrs.field(factory=Counter, init=False)
+
+    def is_building(self, drv: DrvPath) -> bool:
+        """Whether somebody who asked here waits for it."""
+        return self._building[drv] > 0
 
     async def github(self, request: asked.GitHub, person: str) -> Mapping[str, Any]:
         """Review a pull request as the forge has it now, as if it had just told of it."""
@@ -105,14 +112,35 @@ class Starting:
         forget = await self._closure(drv) if request.rebuild_all else [drv] if request.force else []
         share = Share(f"{person}#{next(self._numbers)}")
         services.log.info("build_asked", derivation=drv, by=person, forget=len(forget))
-        self._tasks.start_soon(self._build, share, drv, forget, name=f"build {drv.name}")
+        await self._tasks.start(self._build, share, drv, forget, name=f"build {drv.name}")
         return {"drv_path": drv}
 
-    async def _build(self, share: Share, drv: DrvPath, forget: list[DrvPath]) -> None:
+    async def _build(
+        self, share: Share, drv: DrvPath, forget: Collection[DrvPath], *, task_status: anyio.abc.TaskStatus[None]
+    ) -> None:
+        """Build it; after a fault of the machine again, some times."""
+        begun = False
+
+        def queued() -> None:
+            nonlocal begun
+            if not begun:
+                begun = True
+                task_status.started()
+
+        self._building[drv] += 1
         try:
-            await self._services.builds.build_one(share, drv, forget=forget)
+            for _ in range(_ROUNDS):
+                await self._services.builds.build_one(share, drv, forget=forget, queued=queued)
+                build = (await self._services.store.builds([drv])).get(drv)
+                if build is None or build.state.is_terminal:
+                    return
+                forget = ()
         except EkaciError as fault:
+            if not begun:
+                raise
             self._services.log.warning("build_failed", derivation=drv, reason=str(fault))
+        finally:
+            self._building[drv] -= 1
 
     async def _closure(self, drv: DrvPath) -> list[DrvPath]:
         store = self._services.store
