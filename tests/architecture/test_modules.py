@@ -183,6 +183,7 @@ def test_model_and_graph_touch_nothing(modules: list[Module]) -> None:
         "functools",
         "hashlib",
         "heapq",
+        "hmac",
         "itertools",
         "json",
         "math",

@@ -246,3 +246,16 @@ async def test_every_answer_is_json_with_safe_headers(site: Site) -> None:
         assert answer.headers["cache-control"] == "no-store"
         assert "server" not in answer.headers
         answer.json()
+
+
+class Odd(ScriptedForge):
+    def receive(self, request: WebhookRequest) -> Received | Refused:
+        del request
+        return Refused(400, "half a character: \ud800\x1b[31m\nand a second line")
+
+
+async def test_whatever_a_plugin_says_can_be_answered_and_logged(serve: Serve) -> None:
+    async with serve(Odd()) as site:
+        answer = await site.client.post(PATH, **signed())
+        assert (answer.status_code, answer.json()) == (400, {"error": "half a character: ? and a second line"})
+        assert refusals(site) == [(400, "half a character: ? and a second line")]

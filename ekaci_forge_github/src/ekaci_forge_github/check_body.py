@@ -5,6 +5,7 @@ https://docs.github.com/en/rest/checks/runs#create-a-check-run
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -25,6 +26,7 @@ _LABEL: Final = 20
 _DESCRIPTION: Final = 40
 _IDENTIFIER: Final = 20
 _TITLE: Final = 255
+_NAME: Final = 255
 _MESSAGE_BYTES: Final = 64 * 1024 - 1
 _FENCE: Final = "```"
 _MARK: Final = "\n\n*Cut here: {left} more bytes do not fit.*\n"
@@ -41,13 +43,14 @@ def body_of(check: Check) -> dict[str, Any]:
     Raises:
         Unpublishable: it is completed without a conclusion, or a button cannot be recognised again.
     """
+    name = name_of(check.context)
+    title = one_line(check.title, _TITLE) or name
+    summary = cut(check.summary, TEXT_BYTES)
     body: dict[str, Any] = {
-        "name": clean(check.context),
+        "name": name,
         "status": check.status.value,
-        "output": {
-            "title": one_line(check.title, _TITLE) or clean(check.context),
-            "summary": cut(check.summary, TEXT_BYTES),
-        },
+        # GitHub takes neither without the other, nor an empty one.
+        "output": {"title": title, "summary": summary if summary.strip() else title},
         "actions": _actions(check),
     }
     if check.text:
@@ -65,6 +68,15 @@ def body_of(check: Check) -> dict[str, Any]:
         if check.completed_at is not None:
             body["completed_at"] = _time(check.completed_at)
     return body
+
+
+def name_of(context: str) -> str:
+    """Return the name that a check has at GitHub; one that is too long ends in a digest, so that it stays its own."""
+    name = one_line(context, len(context) or 1)
+    if len(name) <= _NAME:
+        return name or "EkaCI"
+    digest = hashlib.sha256(context.encode(errors="surrogatepass")).hexdigest()[:12]
+    return f"{name[: _NAME - 14]}… {digest}"
 
 
 def _actions(check: Check) -> list[dict[str, str]]:

@@ -12,25 +12,28 @@ from ekaci_forge_github.api import PAGE, Api
 from ekaci_forge_github.client import Call
 from ekaci_forge_github.faults import ApiFault, one_line
 from ekaci_forge_github.fields import Fields, Malformed
-from ekaci_forge_github.uses import Granted, covers, in_words
+from ekaci_forge_github.uses import Granted, Use, covers, in_words
 
 
 @attrs.frozen
 class Need:
-    """A permission, and what does not work without it."""
+    """Permissions of which any one is enough, and what does not work without."""
 
-    permission: Granted
+    alternatives: tuple[Granted, ...]
     feature: str
 
 
 NEEDS: Final = (
-    Need({"checks": "write"}, "check runs: no result is shown"),
-    Need({"contents": "read"}, "reading configuration files and cloning private repositories"),
-    Need({"metadata": "read"}, "asking who may write to a repository, and so approval"),
-    Need({"pull_requests": "read"}, "pull requests: nothing is reviewed"),
-    Need({"issues": "write"}, "comment commands and answers to them"),
-    Need({"merge_queues": "read"}, "merge queues: groups wait for checks for ever"),
-    Need({"actions": "read"}, "approval by letting a workflow run"),
+    Need(Use.CHECKS.alternatives, "check runs: no result is shown"),
+    Need(Use.CONTENTS.alternatives, "reading configuration files and cloning private repositories"),
+    Need(Use.METADATA.alternatives, "asking who may write to a repository, and so approval"),
+    Need(Use.PULL_REQUESTS.alternatives, "pull requests: nothing is reviewed"),
+    Need(Use.COMMENTS.alternatives, "comments, and answers to those of people"),
+    # Without these GitHub sends no events:
+    # https://docs.github.com/en/webhooks/webhook-events-and-payloads
+    Need(({"issues": "read"},), "comment commands"),
+    Need(({"merge_queues": "read"},), "merge queues: groups wait for checks for ever"),
+    Need(({"actions": "read"},), "approval by letting a workflow run"),
 )
 
 EVENTS: Final[Mapping[str, str]] = {
@@ -50,15 +53,11 @@ _WITH_CHECKS: Final = ("check_run", "check_suite")
 
 def findings(subject: str, granted: Granted, events: Collection[str]) -> list[Finding]:
     """Compare with what is needed. Pure."""
-    found = [
-        Finding(
-            subject,
-            well=covers(granted, need.permission),
-            text=f"permission {in_words(need.permission)}",
-            feature="" if covers(granted, need.permission) else need.feature,
-        )
-        for need in NEEDS
-    ]
+    found: list[Finding] = []
+    for need in NEEDS:
+        well = any(covers(granted, each) for each in need.alternatives)
+        text = f"permission {in_words(need.alternatives)}"
+        found.append(Finding(subject, well=well, text=text, feature="" if well else need.feature))
     automatic = _WITH_CHECKS if covers(granted, {"checks": "write"}) else ()
     for event, feature in EVENTS.items():
         well = event in events or event in automatic

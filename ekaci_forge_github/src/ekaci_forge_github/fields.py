@@ -45,6 +45,11 @@ def _refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
+def is_login(text: str) -> bool:
+    """Whether an account can be called so."""
+    return _LOGIN.fullmatch(text) is not None
+
+
 def clean(text: str) -> str:
     """Replace what is not text: control characters other than tabs and ends of lines, and halves of characters."""
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
@@ -135,7 +140,7 @@ class Fields:
         """Return an account."""
         account = self.object(key)
         login = account.text("login")
-        if not _LOGIN.fullmatch(login):
+        if not is_login(login):
             raise Malformed(f"{self._at(key)}.login is no login")
         return Person(login, account.number("id"))
 

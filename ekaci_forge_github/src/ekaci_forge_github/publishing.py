@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from ekaci_core.api import Check, EkaciError, InfrastructureFault, Published, PublishFailed, RepositoryId, UsageFault
@@ -15,14 +16,17 @@ from ekaci_forge_github.check_body import (
     cut,
 )
 from ekaci_forge_github.client import Call
-from ekaci_forge_github.faults import CONFLICT, GONE, NOT_FOUND, SERVER_ERROR, UNAUTHORIZED, ApiFault
+from ekaci_forge_github.faults import CONFLICT, GONE, NOT_FOUND, SERVER_ERROR, UNAUTHORIZED, ApiFault, one_line
 from ekaci_forge_github.fields import Fields, Malformed
 from ekaci_forge_github.tokens import path_of
 from ekaci_forge_github.uses import Use
 
+# As a column of 64 bits holds it.
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
 _AGAIN_SECONDS: Final = 15.0
 _NO_KEY_SECONDS: Final = 60.0
 _AT_ONCE_SECONDS: Final = 1.0
+_BAD_REQUEST: Final = 400
 
 
 class Publisher:
@@ -35,8 +39,10 @@ class Publisher:
         """Show a check: change the run named ``remote``, or the one with the same external id, or make one."""
         try:
             body, annotations = body_of(check), annotation_bodies(check.annotations)
-            if remote is not None and not remote.isdecimal():
-                return PublishFailed(f"not a check run of GitHub: {remote[:40]!r}", _AT_ONCE_SECONDS, forget=True)
+            if remote is not None and not _NUMBER.fullmatch(remote):
+                return PublishFailed(
+                    f"not a check run of GitHub: {one_line(remote, 40)!r}", _AT_ONCE_SECONDS, forget=True
+                )
             run = remote or await self._found(check, body)
             if run is None:
                 run = await self._made(check, body | {"head_sha": check.sha}, annotations[:ANNOTATIONS])
@@ -92,8 +98,8 @@ class Publisher:
     ) -> Published | PublishFailed:
         """Write a comment on a pull request, or change the one named ``remote``."""
         document = {"body": cut(body, COMMENT_BYTES)}
-        if remote is not None and not remote.isdecimal():
-            return PublishFailed(f"not a comment of GitHub: {remote[:40]!r}", _AT_ONCE_SECONDS, forget=True)
+        if remote is not None and not _NUMBER.fullmatch(remote):
+            return _unknown("comment", remote)
         if remote is None:
             call = Call("POST", f"{path_of(repository)}/issues/{int(number)}/comments", body=document)
         else:
@@ -116,6 +122,10 @@ class Publisher:
             self._api.log.debug("comment_gone", repository=str(repository), comment=comment)
 
 
+def _unknown(kind: str, remote: str) -> PublishFailed:
+    return PublishFailed(f"not a {kind} of GitHub: {one_line(remote, 40)!r}", _AT_ONCE_SECONDS, forget=True)
+
+
 def _failed(fault: EkaciError, *, had_remote: bool) -> PublishFailed:
     """Say what became of a write, and when to try again."""
     reason = str(fault)
@@ -127,9 +137,10 @@ def _failed(fault: EkaciError, *, had_remote: bool) -> PublishFailed:
         return PublishFailed(reason, _AT_ONCE_SECONDS, forget=True)
     if fault.status == UNAUTHORIZED:
         return PublishFailed(reason, _NO_KEY_SECONDS)
-    if fault.status in (0, CONFLICT) or fault.status >= SERVER_ERROR:
-        return PublishFailed(reason, _AGAIN_SECONDS)
-    return PublishFailed(reason)
+    if _BAD_REQUEST <= fault.status < SERVER_ERROR and fault.status != CONFLICT:
+        return PublishFailed(reason)
+    # No answer, one that is none, or one that may be another the next time.
+    return PublishFailed(reason, _AGAIN_SECONDS)
 
 
 def _with(body: dict[str, Any], annotations: list[dict[str, Any]]) -> dict[str, Any]:

@@ -13,14 +13,16 @@ from ekaci_core.api import CommitSha, Permission, Permissions, Person, PullReque
 from ekaci_forge_github.api import PAGE, Api
 from ekaci_forge_github.client import RAW, Call
 from ekaci_forge_github.faults import NOT_FOUND, ApiFault, NotInstalled
-from ekaci_forge_github.fields import Fields, Malformed
+from ekaci_forge_github.fields import Fields, Malformed, clean, is_login
 from ekaci_forge_github.pull_requests import pull_request_of
 from ekaci_forge_github.tokens import path_of
+from ekaci_forge_github.transport import TooLong
 from ekaci_forge_github.uses import Use
 
 PERMISSION_SECONDS: Final = 300.0
 _MOST_PERMISSIONS: Final = 10_000
 _AT_ONCE: Final = 8
+_NEW_COMMIT_SECONDS: Final = 1.0
 
 _PERMISSIONS: Final[Mapping[str, Permission]] = {
     "admin": Permission.ADMIN,
@@ -117,6 +119,8 @@ class Reader:
 
     async def permission(self, repository: RepositoryId, person: Person) -> Permission:
         """Ask what a person may do; an answer counts for five minutes."""
+        if not is_login(person.login):
+            return Permission.NONE
         key = (repository.path.lower(), person.id)
         now = self._api.clock.monotonic()
         asked_at, known = self._permissions.get(key, (float("-inf"), Permission.NONE))
@@ -146,22 +150,28 @@ class Reader:
 
     async def read_file(self, repository: RepositoryId, path: str, sha: CommitSha, most_bytes: int) -> bytes | None:
         """Read a file at a commit; None for whatever else stands at the path, and for one that is too long."""
-        if any(part in ("", ".", "..") for part in path.split("/")):
+        if any(part in ("", ".", "..") for part in path.split("/")) or clean(path) != path:
             return None
         size = await self._size(repository, path, sha)
         if size is None:
             return None
-        if size > most_bytes:
-            self._api.log.warning("file_too_long", repository=str(repository), path=path, sha=sha, bytes=size)
-            return None
-        return await self._contents(repository, path, sha, most_bytes)
+        if size <= most_bytes:
+            try:
+                return await self._contents(repository, path, sha, most_bytes)
+            except TooLong:
+                pass
+        self._api.log.warning("file_too_long", repository=str(repository), path=path, sha=sha, most_bytes=most_bytes)
+        return None
 
     async def _size(self, repository: RepositoryId, path: str, sha: CommitSha) -> int | None:
         """Look into the folder: asked for the file itself, GitHub would follow a symbolic link."""
         folder, _, name = path.rpartition("/")
-        reply = await self._at(repository, Call("GET", _contents_path(repository, folder), {"ref": sha}))
-        if reply is None or not isinstance(reply, list):
+        call = Call("GET", _contents_path(repository, folder), {"ref": sha})
+        reply = await self._at(repository, call)
+        if reply is None or (isinstance(reply, dict) and "type" in reply):
             return None
+        if not isinstance(reply, list):
+            raise ApiFault("GitHub's answer is no folder", where=call.shown)
         for item in reply:
             if isinstance(item, dict) and item.get("name") == name:
                 size = item.get("size")
@@ -174,14 +184,19 @@ class Reader:
         return found if isinstance(found, bytes) else None
 
     async def _at(self, repository: RepositoryId, call: Call) -> Any:
-        try:
-            return (await self._api.on(repository, Use.CONTENTS, call)).data
-        except NotInstalled:
-            raise
-        except ApiFault as fault:
-            if fault.status == NOT_FOUND and "No commit found" not in fault.what:
-                return None
-            raise
+        for pause in (_NEW_COMMIT_SECONDS, 0.0):
+            try:
+                return (await self._api.on(repository, Use.CONTENTS, call)).data
+            except NotInstalled:
+                raise
+            except ApiFault as fault:
+                if fault.status != NOT_FOUND:
+                    raise
+                # A delivery may be quicker than the commit that it tells of.
+                if not pause or "No commit found" not in fault.what:
+                    return None
+            await anyio.sleep(pause)
+        return None
 
 
 def permission_of(described: Fields, person: Person) -> Permission:

@@ -14,7 +14,7 @@ from ekaci_forge_github.client import Call, Client, Reply
 from ekaci_forge_github.faults import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, UNPROCESSABLE, ApiFault, NotInstalled
 from ekaci_forge_github.fields import Fields, Malformed
 from ekaci_forge_github.keys import AppKeys
-from ekaci_forge_github.uses import Granted, Use, in_words
+from ekaci_forge_github.uses import Use, in_words
 
 _APP_LANE: Final = "app"
 # A token lasts an hour. What is begun with it, a clone above all, has to end before it does.
@@ -177,12 +177,12 @@ class Tokens:
                 if fault.status != UNPROCESSABLE:
                     raise
                 refusal = refusal or fault
-        raise _refused(use.alternatives[0], refusal, repository)
+        raise _refused(use, refusal, repository)
 
 
-def _refused(permissions: Granted, refusal: ApiFault | None, repository: RepositoryId | None) -> ApiFault:
+def _refused(use: Use, refusal: ApiFault | None, repository: RepositoryId | None) -> ApiFault:
     return ApiFault(
-        f"no token with {in_words(permissions)}" + (f": {refusal.what}" if refusal else ""),
+        f"no token with {in_words(use.alternatives)}" + (f": {refusal.what}" if refusal else ""),
         status=FORBIDDEN,
         where=str(repository) if repository else None,
         do="see with `ekaci forge check` what the app was not granted",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 import anyio
@@ -43,12 +44,13 @@ class _Overflow(Exception):
 class Transport:
     """Sends requests. Redirections are not followed: what goes with a request must not go elsewhere."""
 
-    def __init__(self) -> None:
-        """Connect to nothing yet."""
+    def __init__(self, *, seconds: float = _REQUEST_SECONDS) -> None:
+        """Connect to nothing yet; ``seconds`` are for one request with its whole answer."""
+        self._seconds = seconds
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self._client = httpx.AsyncClient(
-            verify=ssl.create_default_context(),
+            verify=_trust(),
             limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
             timeout=httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS, pool=_REQUEST_SECONDS),
             follow_redirects=False,
@@ -68,10 +70,10 @@ class Transport:
             ApiFault: there was no answer, or not a whole one in time; the request may have been obeyed.
         """
         try:
-            with anyio.fail_after(_REQUEST_SECONDS):
+            with anyio.fail_after(self._seconds):
                 return await self._send(method, url, fields, body, most_bytes)
         except TimeoutError:
-            raise ApiFault(f"no answer within {_REQUEST_SECONDS:.0f} seconds", where=where) from None
+            raise ApiFault(f"no answer within {self._seconds:.0f} seconds", where=where) from None
         except _Overflow as error:
             raise TooLong(f"the answer has more than {most_bytes} bytes", status=error.status, where=where) from None
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
@@ -89,6 +91,12 @@ class Transport:
                 pieces.append(piece)
             answered = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status_code, answered, b"".join(pieces))
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """The certificates that the machine believes; reading them takes a while."""
+    return ssl.create_default_context()
 
 
 def _phrase(error: Exception) -> str:

@@ -6,7 +6,7 @@ https://docs.github.com/en/rest/authentication/permissions-required-for-github-a
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 Granted = Mapping[str, str]
@@ -20,7 +20,8 @@ class Use(enum.Enum):
     CONTENTS = ({"contents": "read"},)
     CHECKS = ({"checks": "write"},)
     PULL_REQUESTS = ({"pull_requests": "read"},)
-    COMMENTS = ({"issues": "write"}, {"pull_requests": "write"})
+    # The page says that either is enough; on pull requests the first is what works.
+    COMMENTS = ({"pull_requests": "write"}, {"issues": "write"})
     METADATA = ({"metadata": "read"},)
 
     @property
@@ -35,6 +36,6 @@ def covers(granted: Granted, needed: Granted) -> bool:
     return all(_LEVELS.get(str(granted.get(name, "")), 0) >= _LEVELS[level] for name, level in needed.items())
 
 
-def in_words(permissions: Granted) -> str:
+def in_words(alternatives: Iterable[Granted]) -> str:
     """Return permissions as people know them: ``checks: write``."""
-    return ", ".join(f"{name}: {level}" for name, level in permissions.items())
+    return " or ".join(f"{name}: {level}" for each in alternatives for name, level in each.items())

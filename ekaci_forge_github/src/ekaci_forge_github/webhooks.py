@@ -20,7 +20,7 @@ _NOT_GENUINE: Final = 401
 _UNKNOWN_FORM: Final = 415
 _NOT_READY: Final = 503
 
-_EVENT: Final = re.compile(r"[a-z][a-z0-9_]{0,99}")
+_EVENT: Final = re.compile(r"[A-Za-z0-9_.-]{1,1000}")
 _DELIVERY: Final = re.compile(r"[A-Za-z0-9-]{1,100}")
 _FORM: Final = "application/x-www-form-urlencoded"
 _MOST_FIELDS: Final = 10

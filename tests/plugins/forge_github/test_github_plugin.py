@@ -40,11 +40,12 @@ from ekaci_core.registry.kinds import Kind
 from ekaci_forge_github import plugin
 from ekaci_forge_github.config import Addresses, GitHubAppConfig
 from ekaci_forge_github.deliveries import Attempt, missing
-from ekaci_forge_github.examination import EVENTS, NEEDS
+from ekaci_forge_github.examination import EVENTS
 from ekaci_forge_github.faults import ApiFault
 from ekaci_forge_github.forge import GitHubForge
 from ekaci_forge_github.keys import app_key_of
 from ekaci_forge_github.kind import GitHubType
+from ekaci_forge_github.transport import Transport
 
 pytestmark = pytest.mark.anyio
 
@@ -232,6 +233,15 @@ async def test_an_answer_that_never_comes_can_be_cancelled(
     assert await forge.pull_request(here, 2) is not None
 
 
+async def test_an_answer_that_never_comes_is_a_fault_in_time(github: SmallGitHub) -> None:
+    github.on("GET", PULL, Says(hang=True))
+    transport = Transport(seconds=0.3)
+    with pytest.raises(ApiFault, match="no answer within") as caught:
+        await transport.send("GET", f"{github.url}{PULL}", {}, b"", most_bytes=10, where="here")
+    await transport.close()
+    assert (caught.value.status, caught.value.where) == (0, "here")
+
+
 async def test_the_hours_requests_are_not_overdrawn(
     github: SmallGitHub, forge: GitHubForge, here: RepositoryId, clock: MovableClock
 ) -> None:
@@ -296,7 +306,15 @@ async def test_what_was_asked_for_counts_where_the_rest_fails(github: SmallGitHu
     assert not github.asked("POST", f"{DELIVERIES}/3/attempts")
 
 
-EVERYTHING = {name: level for need in NEEDS for name, level in need.permission.items()}
+EVERYTHING = {
+    "actions": "read",
+    "checks": "write",
+    "contents": "read",
+    "issues": "read",
+    "merge_queues": "read",
+    "metadata": "read",
+    "pull_requests": "write",
+}
 
 
 async def test_what_was_granted_is_compared(github: SmallGitHub, forge: GitHubForge) -> None:
@@ -309,13 +327,16 @@ async def test_what_was_granted_is_compared(github: SmallGitHub, forge: GitHubFo
     assert found[0].subject == "eka-ci"
     lacking = {**EVERYTHING, "checks": "read"}
     del lacking["issues"]
+    lacking["pull_requests"] = "read"
     github.on("GET", "/app", Says(app | {"permissions": lacking, "events": ["pull_request"]}))
     away = {"id": 8, "account": {"slug": "big"}, "suspended_at": "2020-01-01T00:00:00Z"}
     github.on("GET", "/app/installations", Says([installation | {"permissions": lacking, "events": []}, away]))
     found = await forge.examine()
     bad = {(each.subject, each.text): each.feature for each in found if not each.well}
     assert bad["eka-ci", "permission checks: write"].startswith("check runs")
-    assert "commands" in bad["eka-ci", "permission issues: write"]
+    assert "commands" in bad["eka-ci", "permission issues: read"]
+    assert "comments" in bad["eka-ci", "permission pull_requests: write or issues: write"]
+    assert ("eka-ci", "permission pull_requests: read") not in bad
     assert bad["eka-ci", "event merge_group"]
     assert bad["eka-ci", "event check_run"]
     assert bad["installation of octo-org", "permission checks: write"]

@@ -31,7 +31,7 @@ from ekaci_core.api import (
     PublishFailed,
     RepositoryId,
 )
-from ekaci_forge_github.check_body import cut
+from ekaci_forge_github.check_body import cut, name_of
 from ekaci_forge_github.faults import ApiFault
 from ekaci_forge_github.forge import GitHubForge
 
@@ -107,6 +107,20 @@ async def test_a_check_whose_answer_was_lost_is_found(github: SmallGitHub, forge
     assert await forge.publish(check, None) == Published("41")
     assert not github.asked("POST", RUNS)
     assert len(github.asked("PATCH", RUN)) == 1
+
+
+@pytest.mark.parametrize("summary", ["", " \r\n"])
+async def test_a_summary_is_never_empty(github: SmallGitHub, forge: GitHubForge, check: Check, summary: str) -> None:
+    await forge.publish(attrs.evolve(check, summary=summary), "41")
+    assert github.asked("PATCH", RUN)[0].document["output"]["summary"] == "Building"
+
+
+def test_a_name_that_is_too_long_stays_its_own() -> None:
+    names = {name_of("a" * 400 + last) for last in "bc"}
+    assert len(names) == 2
+    assert all(len(name) <= 255 for name in names)
+    assert name_of("hello / New (ci)") == "hello / New (ci)"
+    assert name_of("a\nb") == "a b"
 
 
 @pytest.mark.parametrize("conclusion", Conclusion)
@@ -198,7 +212,7 @@ async def test_annotations_go_in_fifties(github: SmallGitHub, forge: GitHubForge
 
 
 async def test_annotations_are_not_shown_twice(github: SmallGitHub, forge: GitHubForge, check: Check) -> None:
-    there = [
+    there: list[dict[str, Any]] = [
         {"path": "a.nix", "start_line": n, "end_line": n, "annotation_level": "failure", "title": "bad"}
         | {"message": f"error {n}", "blob_href": "", "raw_details": None}
         for n in (1, 2)
@@ -214,7 +228,7 @@ async def test_a_check_run_that_is_gone_is_forgotten(github: SmallGitHub, forge:
     assert isinstance(answer, PublishFailed)
     assert answer.forget
     assert answer.retry_after_seconds is not None
-    for remote in ("../1", "", "x"):
+    for remote in ("../1", "", "x", "0", "9" * 30, "\u0663"):
         answer = await forge.publish(check, remote)
         assert isinstance(answer, PublishFailed)
         assert answer.forget
@@ -235,6 +249,16 @@ async def test_what_refuses_a_check(
     assert f"{status}: No commit found for SHA" in answer.reason
     # A write is not repeated by itself; only a token that is refused is made anew, once.
     assert len(github.asked("POST", RUNS)) == (2 if status == 401 else 1)
+
+
+@pytest.mark.parametrize("answer", [Says({"message": "?"}), Says(raw=b"<html>"), Says([]), Says({"id": "x"}, 201)])
+async def test_an_answer_that_is_none_is_asked_for_again(
+    github: SmallGitHub, forge: GitHubForge, check: Check, answer: Says
+) -> None:
+    github.on("POST", RUNS, answer)
+    failed = await forge.publish(check, None)
+    assert isinstance(failed, PublishFailed)
+    assert failed.retry_after_seconds == 15
 
 
 @pytest.mark.parametrize(
@@ -301,16 +325,16 @@ async def test_a_comment_is_written_and_changed(github: SmallGitHub, forge: GitH
     gone = await forge.comment(here, 2, "Hello", "5")
     assert isinstance(gone, PublishFailed)
     assert gone.forget
-    assert github.asked("POST", TOKENS)[0].document["permissions"] == {"issues": "write"}
+    assert github.asked("POST", TOKENS)[0].document["permissions"] == {"pull_requests": "write"}
 
 
-async def test_an_app_that_may_only_write_pull_requests_comments_too(
+async def test_an_app_that_may_only_write_issues_comments_too(
     github: SmallGitHub, forge: GitHubForge, here: RepositoryId
 ) -> None:
     github.on("POST", TOKENS, Says({"message": "not granted"}, 422), github.token())
     github.on("POST", COMMENTS, Says({"id": 5}, 201))
     assert await forge.comment(here, 2, "Hello", None) == Published("5")
-    assert github.asked("POST", TOKENS)[1].document["permissions"] == {"pull_requests": "write"}
+    assert github.asked("POST", TOKENS)[1].document["permissions"] == {"issues": "write"}
 
 
 async def test_a_thumb_answers_a_comment(github: SmallGitHub, forge: GitHubForge, here: RepositoryId) -> None:

@@ -230,12 +230,11 @@ async def test_a_file_that_is_too_long_is_as_good_as_none(
     assert len([line for line in notes.lines if line.startswith("file_too_long")]) == 1
     github.on("GET", FOLDER, entry(size=1))
     github.on("GET", FILE, Says(raw=b"x" * (1024 * 1024 + 1)))
-    with pytest.raises(ApiFault, match="more than 1048576 bytes"):
-        await forge.read_file(here, ".eka-ci/config.json", CommitSha(HEAD))
+    assert await forge.read_file(here, ".eka-ci/config.json", CommitSha(HEAD)) is None
     assert len(github.asked("GET", FILE)) == 1
 
 
-@pytest.mark.parametrize("path", ["", "..", "../x", "a/../../x", "/etc/passwd", "a//b", "./a"])
+@pytest.mark.parametrize("path", ["", "..", "../x", "a/../../x", "/etc/passwd", "a//b", "./a", "a\0b", "a\x1b"])
 async def test_a_path_that_leads_elsewhere_is_not_asked_for(
     github: SmallGitHub, forge: GitHubForge, here: RepositoryId, path: str
 ) -> None:
@@ -249,13 +248,30 @@ async def test_names_are_quoted(github: SmallGitHub, forge: GitHubForge, here: R
     assert github.seen[-1].query == {"ref": HEAD}
 
 
-async def test_no_file_is_not_the_same_as_no_commit(
-    github: SmallGitHub, forge: GitHubForge, here: RepositoryId
+async def test_a_commit_may_come_a_little_later(github: SmallGitHub, forge: GitHubForge, here: RepositoryId) -> None:
+    unknown = Says({"message": f"No commit found for the ref {HEAD}"}, 404)
+    github.on("GET", FOLDER, unknown, entry())
+    github.on("GET", FILE, Says(raw=b"{}"))
+    assert await forge.read_file(here, ".eka-ci/config.json", CommitSha(HEAD)) == b"{}"
+    github.on("GET", FOLDER, unknown)
+    assert await forge.read_file(here, ".eka-ci/config.json", CommitSha(HEAD)) is None
+
+
+@pytest.mark.parametrize("answer", [Says("x"), Says({"message": "?"}), Says(raw=b"<html>")])
+async def test_what_is_no_folder_is_a_fault(
+    github: SmallGitHub, forge: GitHubForge, here: RepositoryId, answer: Says
 ) -> None:
-    assert await forge.read_file(here, "flake.nix", CommitSha(HEAD)) is None
-    github.on("GET", f"{REPO}/contents/", Says({"message": f"No commit found for the ref {HEAD}"}, 404))
-    with pytest.raises(ApiFault, match="No commit found"):
-        await forge.read_file(here, "flake.nix", CommitSha(HEAD))
+    github.on("GET", FOLDER, answer)
+    with pytest.raises(ApiFault):
+        await forge.read_file(here, ".eka-ci/config.json", CommitSha(HEAD))
+
+
+@pytest.mark.parametrize("login", ["", "..", "../admins", "a/b", "%2e%2e", "?", "\n", "x" * 200])
+async def test_what_is_no_login_is_not_asked_for(
+    github: SmallGitHub, forge: GitHubForge, here: RepositoryId, login: str
+) -> None:
+    assert await forge.permission(here, Person(login, 1)) is Permission.NONE
+    assert github.seen == []
 
 
 async def test_a_clone_gets_a_token_that_reads_this_repository(

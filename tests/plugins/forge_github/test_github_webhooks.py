@@ -34,6 +34,10 @@ def request(body: bytes = BODY, *, without: str = "", **fields: str) -> WebhookR
     return WebhookRequest({name: value for name, value in headers.items() if name != without}, body)
 
 
+def named(name: str, value: str) -> WebhookRequest:
+    return WebhookRequest({**request().headers, name: value}, BODY)
+
+
 def status(answer: Received | Refused) -> int:
     return answer.status if isinstance(answer, Refused) else 200
 
@@ -96,8 +100,8 @@ def test_without_a_secret_nothing_is_believed_unless_it_is_said(secret: Secret |
 @pytest.mark.parametrize("name", ["x-github-event", "x-github-delivery"])
 def test_missing_or_impossible_headers_are_400(name: str) -> None:
     assert status(receive(request(without=name), SECRET, insecure=False)) == 400
-    for value in ("", "a b", "../x", "x" * 101, "a\nb", "\x1b[31m"):
-        assert status(receive(request(**{name: value}), SECRET, insecure=False)) == 400
+    for value in ("", "a b", "../x", "x" * 1001, "a\nb", "\x1b[31m"):
+        assert status(receive(named(name, value), SECRET, insecure=False)) == 400
 
 
 @pytest.mark.parametrize(

@@ -29,20 +29,37 @@ from ekaci_core.api import (
 from ekaci_core.testing.scripted_forge import HOST, delivery_headers, payload_of
 
 REPOSITORIES = 20
-WORDS = (
-    "https://api.forge.example/repos/",
-    "installation",
+KEYS = (
     "html_url",
-    "null",
-    "2031-05-05T05:05:05Z",
-    "login",
-    "false",
+    "url",
+    "followers_url",
+    "node_id",
+    "created_at",
+    "gravatar_id",
+    "site_admin",
+    "has_issues",
+    "watchers",
+)
+PLACES = (
+    "commits{/sha}",
+    "git/refs{/sha}",
+    "issues/comments{/number}",
+    "pulls{/number}",
+    "statuses/",
+    "events{/privacy}",
 )
 
 
 def delivery(number: int, size: int, chance: random.Random) -> bytes:
     """A request for one delivery of about so many bytes."""
-    filler = " ".join(f"{chance.choice(WORDS)}{chance.getrandbits(40):x}" for _ in range(size // 25))
+    # As a forge's own bodies: the same keys and addresses over and over, and here and there a number.
+    places = [f"{key}: https://api.forge.example/repos/org/repo/{place}" for key in KEYS for place in PLACES]
+    words = (
+        chance.choice(places) + (f" {chance.getrandbits(40):x}" if chance.random() < 0.2 else "") for _ in range(size)
+    )
+    filler = ""
+    while len(filler) < size:
+        filler += next(words) + ", "
     repository = RepositoryId.parse(HOST, f"org/repo{number % REPOSITORIES}")
     pull = PullRequest(
         repository=repository,

@@ -256,7 +256,7 @@ def test_a_button_approves_the_commit_that_it_stands_at_if_who_presses_it_may_wr
 
 
 def test_other_buttons() -> None:
-    event = CheckActionRequested(REPOSITORY, HEAD, "EkaCI: Verdict", "run-again", BOB)
+    event = CheckActionRequested(REPOSITORY, HEAD, "EkaCI: Verdict", "rerun", BOB)
     assert decide(event, Facts(), GUARDED) == (RunAgain(REPOSITORY, HEAD, "bob"),)
     assert isinstance(decide(attrs.evolve(event, identifier="\x00"), Facts(), GUARDED)[0], Ignore)
 

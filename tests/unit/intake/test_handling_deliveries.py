@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 import anyio
 import attrs
@@ -34,10 +34,14 @@ from ekaci_core.api import (
     WorkflowRequested,
 )
 from ekaci_core.intake import IntakePolicy
+from ekaci_core.intake.catching_up import CatchingUp
+from ekaci_core.intake.command import ApproveCommit, ApproveUser
 from ekaci_core.intake.pauses import Pauses
 from ekaci_core.model.review import Occasion, ReviewState
+from ekaci_core.registry.open_forge import OpenForge
+from ekaci_core.store import Store, open_store
 from ekaci_core.store.delivery import DeliveryState
-from ekaci_core.testing.scripted_forge import HOST, ScriptedForge
+from ekaci_core.testing.scripted_forge import HOST, ScriptedForge, payload_of
 
 if TYPE_CHECKING:
     from tests.unit.intake.conftest import Bench
@@ -357,17 +361,15 @@ async def test_garbage_is_ignored_and_a_broken_plugin_fails_its_own_delivery(ben
     await bench.deliver(b"\xff{", name="garbage")
     await bench.deliver(b'{"_type": "PullRequestChanged", "pull_request": null}', name="null")
     await bench.deliver(b"{}", name="broken", kind="broken")
-    await bench.deliver(b"{}", name="gone", instance="removed")
     await bench.deliver(changed("OPENED"), name="good")
     await bench.settle()
     assert await bench.states() == [
         ("garbage", DeliveryState.IGNORED),
         ("null", DeliveryState.IGNORED),
         ("broken", DeliveryState.FAILED),
-        ("gone", DeliveryState.FAILED),
         ("good", DeliveryState.HANDLED),
     ]
-    assert sum(event == "delivery_handled" for event, _ in bench.log.events) == 5
+    assert sum(event == "delivery_handled" for event, _ in bench.log.events) == 4
 
 
 async def test_a_forge_that_is_away_keeps_back_nothing_but_what_needs_it(bench: Bench) -> None:
@@ -412,6 +414,22 @@ async def test_a_forge_is_asked_for_what_did_not_arrive(bench: Bench) -> None:
     async with bench.running():
         await bench.logged("deliveries_asked_for_again")
     assert ("deliveries_asked_for_again", {"forge": "app", "count": 1}) in bench.log.events
+
+
+async def test_one_that_fails_each_time_is_asked_for_three_times(bench: Bench) -> None:
+    forge = ScriptedForge(capabilities=[ForgeCapability.DELIVERY_LOG])
+    forge.missed = ["lost"]
+    forge.faults = [InfrastructureFault("away")]
+    found = OpenForge("scripted", "app", forge)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(CatchingUp(bench.store, [found], bench.clock, bench.log, interval_seconds=0.01).run)
+        while forge.asked.count("missed_deliveries") < 7:  # noqa: ASYNC110 - a counter wakes nobody
+            await anyio.sleep(0.005)
+        tasks.cancel_scope.cancel()
+    assert [event for event, _ in bench.log.events] == [
+        "deliveries_not_looked_for",
+        *["deliveries_asked_for_again"] * 3,
+    ]
 
 
 async def test_many_deliveries_are_each_handled_once(bench: Bench) -> None:
@@ -465,3 +483,141 @@ def test_pauses_grow_and_end() -> None:
     assert given[-2:] == [600, None]
     assert sum(each for each in given if each is not None) > 3.5 * 3600
     assert [pauses.after_surprise(attempts) for attempts in (1, 2, 3, 4)] == [2, 6, 18, None]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'"org/repo"', b'"../.."'),
+        (b'"org/repo"', b'"-org/repo"'),
+        (b'"head": "topic"', b'"head": "-topic"'),
+        (b'"base": "main"', b'"base": "refs/heads/../main"'),
+        (b'"base": "main"', b'"base": null'),
+        (b'"head": "topic"', b'"head": "\\ud800"'),
+        (b"a" * 40, b"HEAD"),
+        (b'"title": "A change"', b'"title": {"x": 1}, "more": []'),
+        (b'"opened"', b'"exploded"'),
+        (b'"PullRequestChanged"', b'"Unknown"'),
+    ],
+)
+async def test_names_that_name_nothing_are_ignored_in_one_line(bench: Bench, before: bytes, after: bytes) -> None:
+    payload = payload_of(changed("OPENED"))
+    assert before in payload
+    await bench.deliver(payload.replace(before, after))
+    await bench.settle()
+    assert [state for _, state in await bench.states()] == [DeliveryState.IGNORED]
+    assert len(bench.log.events) == 1
+    assert not bench.forge.asked
+    assert not await bench.store.live_reviews()
+    assert not await bench.store.known_pull_requests()
+
+
+async def test_control_characters_of_a_person_reach_neither_log_nor_outcome(bench: Bench) -> None:
+    bench.policy = GUARDED
+    bench.forge.pull_requests[7] = pull()
+    ended = await bench.handle(changed("OPENED"), comment("@eka-ci approve \x1b[31m", Person("mal\x1b[2Jlory\r\n", 9)))
+    assert ended.outcome == "refused; mallory may not write to org/repo, so not approve either"
+    assert "\x1b" not in str(bench.log.events)
+
+
+async def test_half_a_character_stops_nothing(bench: Bench) -> None:
+    odd = Person("od\ud800d", 1)
+    bench.forge.pull_requests[7] = attrs.evolve(pull(), author=odd, title="\udfff")
+    await bench.deliver(PullRequestChanged(PullRequestAction.OPENED, bench.forge.pull_requests[7], odd))
+    await bench.deliver(comment("@eka-ci approve \ud800", odd))
+    await bench.deliver(RerunRequested(REPOSITORY, sha("a"), "\ud800", odd))
+    await bench.settle()
+    assert {state for _, state in await bench.states()} <= {DeliveryState.HANDLED, DeliveryState.IGNORED}
+    str(bench.log.events).encode()
+    assert await states(bench) == {"a": ReviewState.QUEUED}
+
+
+async def test_a_delivery_of_a_forge_that_is_not_open_waits_for_it(bench: Bench) -> None:
+    bench.pauses = Pauses(first_seconds=0.01, faults=3)
+    await bench.deliver(changed("OPENED"), instance="second")
+    await bench.settle()
+    (ended,) = await bench.store.deliveries()
+    assert (ended.state, ended.attempts) == (DeliveryState.FAILED, 3)
+    assert ended.outcome == "no forge 'second' of type scripted is open"
+    bench.others["second"] = ScriptedForge()
+    await bench.store.replay_delivery(ended.id, now=1)
+    await bench.settle()
+    assert (await bench.store.deliveries())[0].state is DeliveryState.HANDLED
+
+
+async def test_who_is_trusted_has_what_waits_go_on(bench: Bench) -> None:
+    bench.policy = GUARDED
+    other = attrs.evolve(pull("c", number=8), author=CAROL)
+    await bench.handle(changed("OPENED"), PullRequestChanged(PullRequestAction.OPENED, other, CAROL))
+    commands = bench.intake().commands
+    assert await commands.carry_out([ApproveUser(HOST, Person("ann-now", 1))]) == (
+        "ann-now approved: 1 reviews queued",
+    )
+    assert await states(bench) == {"a": ReviewState.QUEUED, "c": ReviewState.WAITING}
+    assert await commands.carry_out([ApproveCommit(REPOSITORY, sha("c"), "operator")])
+    assert (await states(bench))["c"] is ReviewState.QUEUED
+
+
+@attrs.define
+class Failing:
+    """A store whose writes fail once, before or after they are done: as if the process had been killed there."""
+
+    store: Store
+    at: int
+    done: bool
+    writes: int = 0
+
+    def __getattr__(self, name: str) -> object:
+        method = getattr(self.store, name)
+        if name not in WRITES:
+            return method
+
+        async def call(*given: object, **named: object) -> object:
+            self.writes += 1
+            if self.writes != self.at:
+                return await method(*given, **named)
+            if self.done:
+                await method(*given, **named)
+            raise InfrastructureFault("killed here")
+
+        return call
+
+
+WRITES = {"note_pull_request", "ask_review", "ask_review_again", "approve_review", "approve_commit", "change_review"}
+STORY: list[ForgeEvent] = [
+    changed("OPENED"),
+    comment("@eka-ci approve", at=1001),
+    changed("SYNCHRONIZED", "b", at=1002),
+    CheckActionRequested(REPOSITORY, sha("b"), "EkaCI: Approval Required (User: @ann)", "approve", BOB),
+    changed("RETARGETED", "b", at=1003),
+    changed("DRAFTED", "b", at=1004),
+    changed("READY", "b", at=1005),
+    changed("CLOSED", "b", at=1006),
+    changed("REOPENED", "a", at=1007),
+    pushed("d"),
+    pushed("e"),
+]
+
+
+async def told(bench: Bench) -> list[tuple[object, ...]]:
+    for event in STORY:
+        await bench.handle(event)
+    records = await bench.store.reviews_of(REPOSITORY)
+    return [(each.wish, each.state, each.round, each.detail) for each in records]
+
+
+@pytest.mark.parametrize("done", [True, False])
+async def test_what_ends_in_the_middle_and_is_handled_again_comes_out_the_same(bench: Bench, *, done: bool) -> None:
+    async def story(at: int) -> tuple[list[tuple[object, ...]], int]:
+        async with open_store(None) as store:
+            failing = Failing(store, at, done)
+            fresh = attrs.evolve(bench, store=cast("Store", failing), policy=GUARDED, pauses=Pauses(first_seconds=0))
+            fresh.forge = ScriptedForge()
+            fresh.forge.permissions["bob"] = Permission.WRITE
+            fresh.forge.pull_requests[7] = pull()
+            return await told(fresh), failing.writes
+
+    expected, writes = await story(0)
+    assert writes > 20
+    for at in range(1, writes + 1):
+        assert (await story(at))[0] == expected, f"killed at write {at}"

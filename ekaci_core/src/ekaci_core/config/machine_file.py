@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
-import tomli
 
 from ekaci_core.config.faults import ConfigurationFault
-from ekaci_core.config.misplaced import Placed, put_in_place
-from ekaci_core.config.positions import key_lines
-from ekaci_core.config.problems import Places
+from ekaci_core.config.placed import Placed
 from ekaci_core.model.errors import UsageFault
+
+if TYPE_CHECKING:
+    from ekaci_core.config.problems import Places
 
 VARIABLE: Final = "EKA_CI_CONFIG_FILE"
 
@@ -39,6 +39,9 @@ class MachineFile:
     @property
     def places(self) -> Places:
         """Where its values stand."""
+        from ekaci_core.config.positions import key_lines  # noqa: PLC0415 - as below
+        from ekaci_core.config.problems import Places  # noqa: PLC0415 - as below
+
         return Places(self.origin, key_lines(self.text), self.placed.moved)
 
 
@@ -72,16 +75,20 @@ def parse_machine_file(text: str, origin: str) -> MachineFile:
     Raises:
         ConfigurationFault: it is no TOML.
     """
+    # Most machines have no such file, and do not pay for reading one.
+    import tomli  # noqa: PLC0415
+
+    from ekaci_core.config.misplaced import put_in_place  # noqa: PLC0415
+
     try:
         contents = tomli.loads(text.replace("\r\n", "\n"))
     except tomli.TOMLDecodeError as error:
-        raise ConfigurationFault(origin, [f"it is no TOML: {error}"], do=_advice(error)) from None
+        raise ConfigurationFault(origin, [f"it is no TOML: {error}"], do=_advice(error.doc[error.pos :])) from None
     placed = put_in_place(contents)
     return MachineFile(origin, placed.contents, text, placed, is_there=True)
 
 
-def _advice(error: tomli.TOMLDecodeError) -> str:
-    rest = error.doc[error.pos :]
+def _advice(rest: str) -> str:
     if rest.startswith(("//", "/*")):
         return "write what belongs there: comments of TOML begin with #"
     return "mend it"

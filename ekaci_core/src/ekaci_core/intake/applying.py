@@ -8,6 +8,7 @@ from typing import Final
 from ekaci_core.api import Clock, Forge, InfrastructureFault, Logger
 from ekaci_core.intake.command import (
     ApproveCommit,
+    ApproveUser,
     AskReview,
     CloseReviews,
     Command,
@@ -21,6 +22,7 @@ from ekaci_core.intake.command import (
 )
 from ekaci_core.intake.needs import IntakeStore
 from ekaci_core.model.review import Occasion, ReviewState, ReviewWish
+from ekaci_core.process.plain import one_line
 from ekaci_core.store.review import ReviewId, ReviewRecord
 
 LIVE: Final = frozenset(state for state in ReviewState if state.is_live)
@@ -79,6 +81,8 @@ class Commands:
                 return await self._close(command)
             case ApproveCommit():
                 return await self._approve(command)
+            case ApproveUser():
+                return await self._approve_user(command)
             case RunAgain():
                 return await self._run_again(command)
             case React():
@@ -158,6 +162,21 @@ class Commands:
             self._reviews_changed()
         return f"{command.sha[:_SHOWN]} approved by {command.by}: {len(waiting)} reviews queued"
 
+    async def _approve_user(self, command: ApproveUser) -> str:
+        now = self._clock.now()
+        await self._store.approve_user(command.forge, command.person, notes=command.notes, now=now)
+        queued = 0
+        for record in await self._store.live_reviews():
+            wish = record.wish
+            if record.state is not ReviewState.WAITING or wish.number is None or wish.repository.forge != command.forge:
+                continue
+            pull = await self._store.known_pull_request(wish.repository, wish.number)
+            if pull and pull.author.id == command.person.id and pull.head_sha == wish.head_sha:
+                queued += await self._store.approve_review(record.id, now=now)
+        if queued:
+            self._reviews_changed()
+        return f"{command.person.login} approved: {queued} reviews queued"
+
     async def _run_again(self, command: RunAgain) -> str:
         records = await self._store.reviews_of(command.repository, sha=command.sha)
         again = 0
@@ -176,7 +195,7 @@ class Commands:
             await forge.react(command.repository, command.comment, accepted=command.accepted)
         except InfrastructureFault as fault:
             # The sign is a courtesy; what it tells of is done already.
-            self._log.warning("comment_not_answered", comment=command.comment, reason=str(fault))
+            self._log.warning("comment_not_answered", comment=command.comment, reason=one_line(str(fault)))
         return sign
 
 

@@ -25,11 +25,20 @@ MOST_TIMES: Final = 3
 class CatchingUp:
     """Looks into the log of each forge that has one, at start and every few minutes."""
 
-    def __init__(self, store: IntakeStore, forges: Sequence[OpenForge], clock: Clock, log: Logger) -> None:
+    def __init__(
+        self,
+        store: IntakeStore,
+        forges: Sequence[OpenForge],
+        clock: Clock,
+        log: Logger,
+        *,
+        interval_seconds: float = INTERVAL_SECONDS,
+    ) -> None:
         self._store = store
         self._forges = [each for each in forges if ForgeCapability.DELIVERY_LOG in each.forge.capabilities]
         self._clock = clock
         self._log = log
+        self._interval_seconds = interval_seconds
         self._asked: Counter[tuple[str, str]] = Counter()
 
     async def run(self) -> None:
@@ -47,7 +56,7 @@ class CatchingUp:
                 self._log.warning("deliveries_not_looked_for", forge=at.instance, reason=str(fault))
             else:
                 since = self._clock.now() - OVERLAP_SECONDS
-            await anyio.sleep(INTERVAL_SECONDS)
+            await anyio.sleep(self._interval_seconds)
 
     async def _begin(self) -> float:
         """When we may have been away since: from the newest delivery that we have."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from ekaci_core.model.forge import Branch, PullRequest, RepositoryId
+from ekaci_core.model.forge import Branch, Person, PullRequest, RepositoryId
 from ekaci_core.model.ids import CommitSha
 from ekaci_core.model.review import Occasion, ReviewState, ReviewWish
 
@@ -44,6 +44,15 @@ class ApproveCommit:
     repository: RepositoryId
     sha: CommitSha
     by: str
+
+
+@attrs.frozen
+class ApproveUser:
+    """An operator trusts a person of ``forge``, a host, until further notice; what waits for that goes on."""
+
+    forge: str
+    person: Person
+    notes: str = ""
 
 
 @attrs.frozen
@@ -102,6 +111,7 @@ Command = (
     | AskReview
     | CloseReviews
     | ApproveCommit
+    | ApproveUser
     | RunAgain
     | React
     | RenameRepository

@@ -18,7 +18,7 @@ from ekaci_core.intake.needs import IntakeStore
 from ekaci_core.intake.pauses import Pauses
 from ekaci_core.intake.policy import IntakePolicy
 from ekaci_core.intake.subject import Subject, repository_of, subject_of
-from ekaci_core.process.plain import plain
+from ekaci_core.process.plain import one_line
 from ekaci_core.registry.open_forge import OpenForge
 from ekaci_core.store.delivery import Delivery, DeliveryState
 
@@ -29,22 +29,25 @@ _OUTCOME_CHARACTERS: Final = 500
 
 @attrs.frozen
 class Item:
-    """A delivery that is understood, without its payload. ``event`` is a sentence where it could not be understood."""
+    """A delivery that was looked at, without its payload.
+
+    ``event`` is a fault where it cannot be looked at now, and a sentence where nobody will ever understand it.
+    """
 
     delivery: Delivery
-    event: ForgeEvent | Ignored | str
+    event: ForgeEvent | Ignored | InfrastructureFault | str
 
     @property
     def lane(self) -> Subject:
         """Those of one lane are handled in order."""
-        if isinstance(self.event, str | Ignored):
+        if isinstance(self.event, str | Ignored | InfrastructureFault):
             return self.subject
         return self.delivery.forge, str(repository_of(self.event) or "")
 
     @property
     def subject(self) -> Subject:
         """What it is of: those of one subject wait for each other."""
-        if isinstance(self.event, str | Ignored):
+        if isinstance(self.event, str | Ignored | InfrastructureFault):
             return "delivery", str(self.delivery.id)
         return self.delivery.forge, *subject_of(self.event)
 
@@ -77,7 +80,8 @@ class Handling:
         bare = attrs.evolve(delivery, payload=b"")
         found = self._of_delivery(delivery)
         if found is None:
-            return Item(bare, f"no forge {delivery.instance!r} of type {delivery.forge} is configured any more")
+            what = f"no forge {delivery.instance!r} of type {delivery.forge} is open"
+            return Item(bare, InfrastructureFault(what, do="look whether it is configured, then start again"))
         received = Received(delivery.name, delivery.kind, delivery.payload)
         try:
             if len(delivery.payload) > LARGE_BYTES:
@@ -108,6 +112,8 @@ class Handling:
 
     async def _attempt(self, item: Item) -> None:
         event = item.event
+        if isinstance(event, InfrastructureFault):
+            raise event
         if isinstance(event, str):
             await self._end(item, DeliveryState.FAILED, event)
             return
@@ -154,15 +160,15 @@ class Handling:
         return pause
 
     async def _end(self, item: Item, state: DeliveryState, outcome: str) -> None:
-        outcome = plain(" ".join(outcome.split()), _OUTCOME_CHARACTERS)
+        outcome = one_line(outcome, _OUTCOME_CHARACTERS)
         delivery = item.delivery
         await self._store.end_delivery(delivery.id, state, outcome=outcome, now=self._clock.now())
         log = self._log.warning if state in (DeliveryState.FAILED, DeliveryState.PENDING) else self._log.info
         log(
             "delivery_handled",
             forge=delivery.forge,
-            delivery=plain(delivery.name, 100),
-            kind=plain(delivery.kind, 100),
+            delivery=one_line(delivery.name, 100),
+            kind=one_line(delivery.kind, 100),
             state=state.value,
             outcome=outcome,
         )

@@ -10,5 +10,5 @@ class Button(enum.StrEnum):
 
     APPROVE = "approve"
     """Let this commit be evaluated and built."""
-    RUN_AGAIN = "run-again"
+    RUN_AGAIN = "rerun"
     """Make the review of this commit again."""

@@ -17,7 +17,9 @@ _PART: Final = r"(?!\.{1,2}(?:/|$)|\.git(?:/|$))[A-Za-z0-9_.][A-Za-z0-9_.\-]{0,2
 _PATH: Final = re.compile(rf"{_PART}(/{_PART}){{1,20}}")
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.\-]{0,250}[A-Za-z0-9])?(:[0-9]{1,5})?")
 # What git-check-ref-format(1) allows, without what begins like an option.
-_REF: Final = re.compile(r"(?!-)(?!.*(\.\.|@\{|//|/\.|\.lock(/|$)))[^\x00-\x20~^:?*\[\\\x7f]{1,250}(?<![./])")
+_REF: Final = re.compile(
+    r"(?!-)(?!.*(\.\.|@\{|//|/\.|\.lock(/|$)))[^\x00-\x20~^:?*\[\\\x7f\ud800-\udfff]{1,250}(?<![./])"
+)
 
 
 @attrs.frozen(order=True)

@@ -22,6 +22,11 @@ def plain(line: str, longest: int = _SHOWN_CHARACTERS) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
+def one_line(text: str, longest: int = _SHOWN_CHARACTERS) -> str:
+    """Return a text of several lines as one that any log can take: `plain`, and without halves of characters."""
+    return plain(" ".join(text.encode(errors="replace").decode().split()), longest)
+
+
 def plain_end(rest: str) -> str:
     """Return the end of a line of which the beginning is missing, as `plain` does, marked as such."""
     return "…" + _stripped(rest)[1 - _SHOWN_CHARACTERS :]

@@ -15,7 +15,6 @@ from ekaci_core.api import Builder, CredentialSource, DiscoversBuilders, Evaluat
 from ekaci_core.registry.catalogue import Registry
 from ekaci_core.registry.guard import Translating
 from ekaci_core.registry.guarded import GuardedBuilder, GuardedEvaluator
-from ekaci_core.registry.guarded_forge import GuardedForge
 from ekaci_core.registry.hosting import Host
 from ekaci_core.registry.kinds import Kind
 
@@ -91,6 +90,8 @@ class Instances:
 
     async def forge(self, name: str, config: Any) -> Forge:
         """Open a forge; arguments and errors as for `evaluator`."""
+        from ekaci_core.registry.guarded_forge import GuardedForge  # noqa: PLC0415 - only a server has forges
+
         found = self._registry.forge_type(name)
         who = self._who(Kind.FORGE, name)
         inner = await self._open(found.config, config, found.open, who)

@@ -7,6 +7,7 @@ from typing import Final
 
 import attrs
 
+from ekaci_core.model.button import Button
 from ekaci_core.model.check import Check, CheckButton, CheckStatus, Conclusion
 from ekaci_core.model.forge import RepositoryId
 from ekaci_core.model.ids import CommitSha
@@ -17,18 +18,13 @@ VERDICT: Final = "EkaCI: Verdict"
 CONFIGURE: Final = "EkaCI: Configure"
 SUMMARY: Final = "EkaCI: Change Summary"
 
-APPROVE: Final = "approve"
-"""The identifier of the button that lets a review begin."""
-RERUN: Final = "rerun"
-"""The identifier of the button that asks for a review anew."""
-
 _CONCLUSIONS: Final = {
     Decision.MERGE: Conclusion.SUCCESS,
     Decision.DO_NOT_MERGE: Conclusion.FAILURE,
     # A required check would pass on neutral or skipped.
     Decision.WAIT: Conclusion.ACTION_REQUIRED,
 }
-_RERUN_BUTTON: Final = CheckButton("Re-run", "Evaluate and build once more", RERUN)
+_RERUN_BUTTON: Final = CheckButton("Re-run", "Evaluate and build once more", Button.RUN_AGAIN.value)
 
 
 def evaluate_context(job: str) -> str:
@@ -98,15 +94,16 @@ def waiting_for_approval(subject: Subject, login: str) -> tuple[Check, ...]:
         "who may approves it: with the button here, with the comment `/ekaci approve`, or with `ekaci approve`. "
         "An approval is for this commit alone."
     )
-    button = CheckButton("Approve", "Let this commit be reviewed", APPROVE)
+    button = CheckButton("Approve", "Let this commit be reviewed", Button.APPROVE.value)
     approval = subject.completed(approval_context(login), Conclusion.ACTION_REQUIRED, "Approval required", text)
     verdict = subject.completed(VERDICT, Conclusion.ACTION_REQUIRED, "Waiting for an approval", text)
     return attrs.evolve(approval, buttons=(button,)), attrs.evolve(verdict, buttons=(button,))
 
 
-def approved(subject: Subject, login: str, by: str) -> tuple[Check, ...]:
-    """Say that it was approved."""
-    text = f"Approved by {escape(f'@{by}')} for this commit."
+def approved(subject: Subject, login: str, by: str | None) -> tuple[Check, ...]:
+    """Say that it was approved: for this commit by somebody, or its author for good by an operator."""
+    whose = f"Changes of {escape(f'@{login}')} are approved."
+    text = f"Approved by {escape(f'@{by}')} for this commit." if by else whose
     return (subject.completed(approval_context(login), Conclusion.SUCCESS, "Approved", text), *queued(subject))
 
 

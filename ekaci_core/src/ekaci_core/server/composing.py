@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import attrs
 
@@ -40,19 +40,38 @@ class Services:
     """What runs for as long as the server does, and what it works with."""
 
     config: ServerConfig
-    store: Store
-    forges: Forges
-    nix: Nix
-    builds: SharedBuilds
+    parts: ReviewParts
     reviewing: Reviewing
     publisher: Publisher
     intake: Intake
     arrivals: Wakeup
     events: Broadcast[ReviewEvent]
     places: ServerPlaces
-    clock: Clock
-    log: Logger
-    parts: ReviewParts
+
+    @property
+    def store(self) -> Store:
+        """Where all facts are."""
+        return self.parts.store
+
+    @property
+    def forges(self) -> Forges:
+        """Those that are configured."""
+        return self.parts.forges
+
+    @property
+    def builds(self) -> SharedBuilds:
+        """What builds for all reviews."""
+        return self.parts.builds
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+        return self.parts.clock
+
+    @property
+    def log(self) -> Logger:
+        """What operators read."""
+        return self.parts.log
 
 
 @asynccontextmanager
@@ -65,95 +84,105 @@ async def opened(
         UsageFault: something that is configured cannot be used.
         InfrastructureFault: something that is needed is not there, or does not work.
     """
-    places = ServerPlaces.of(config)
-    places.make()
-    given = nix_environment(environment)
-    context = PluginContext(
-        clock=clock, log=log, environment=given, nix=NixCommands(given, config.retention.log_max_bytes)
-    )
-    own = attrs.evolve(context, environment=dict(environment))
-    events: Broadcast[ReviewEvent] = Broadcast()
-    with places.alone():
-        nix = await probe(given)
+    async with AsyncExitStack() as stack:
+        yield await _Opening(config, registry, environment, clock, log, stack).services()
+
+
+@attrs.frozen
+class _Opening:
+    config: ServerConfig
+    registry: Registry
+    environment: Mapping[str, str]
+    clock: Clock
+    log: Logger
+    stack: AsyncExitStack
+    events: Broadcast[ReviewEvent] = attrs.field(factory=Broadcast)
+
+    async def services(self) -> Services:
+        config, clock, log = self.config, self.clock, self.log
+        places = ServerPlaces.of(config)
+        places.make()
+        self.stack.enter_context(places.alone())
+        context = self._context()
+        nix = await probe(context.environment)
         _warn_of(nix, log)
-        async with (
-            open_store(places.database) as store,
-            Instances(registry, own) as sources,
-        ):
-            credentials = Credentials(registry, sources, server_converter(shapes_of(registry)), clock, log)
-            plugins = attrs.evolve(context, credentials=credentials)
-            async with (
-                Instances(registry, plugins) as instances,
-                substitution_of(nix, context, events) as substitution,
-            ):
-                forges = await open_forges(registry, instances, config.forges)
-                plan = BuilderPlan.of(
-                    config.file,
-                    registry,
-                    environment,
-                    log,
-                    local_slots=None,
-                    log_bytes=config.retention.log_max_bytes,
-                )
-                builders = await plan.open(instances)
-                for note in builders.notes:
-                    log.warning("builder", note=note)
-                folders = CheckoutFolders(places.worktrees, private_folder())
-                await folders.prune()
-                scheduler = Scheduler(
-                    store=store,
-                    builders=builders.builders,
-                    survey=substitution.plan,
-                    clock=clock,
-                    log=log,
-                    events=events,
-                    logs_dir=places.logs,
-                    roots_dir=places.outputs,
-                    settings=_scheduler_settings(config),
-                )
-                evaluator = await instances.evaluator(config.eval.evaluator)
-                asked, posted, arrivals = Wakeup(), Wakeup(), Wakeup()
-                builds = SharedBuilds(scheduler, store, clock, log)
-                parts = ReviewParts(
-                    store,
-                    forges,
-                    Mirrors(places.repositories),
-                    evaluator,
-                    nix,
-                    context,
-                    builds,
-                    _options(config),
-                    folders,
-                    places.evaluations,
-                    _limits(config),
-                    clock,
-                    log,
-                    posted,
-                )
-                yield Services(
-                    config,
-                    store,
-                    forges,
-                    nix,
-                    builds,
-                    Reviewing(parts, asked),
-                    Publisher(store, forges.serving, clock, log, posted),
-                    Intake(
-                        store,
-                        forges.instances,
-                        _policy(config),
-                        clock=clock,
-                        log=log,
-                        arrivals=arrivals,
-                        reviews_changed=asked.wake,
-                    ),
-                    arrivals,
-                    events,
-                    places,
-                    clock,
-                    log,
-                    parts,
-                )
+        store = await self.stack.enter_async_context(open_store(places.database))
+        instances = await self._instances(context)
+        forges = await open_forges(self.registry, instances, config.forges)
+        scheduler = await self._scheduler(store, nix, context, instances, places)
+        folders = CheckoutFolders(places.worktrees, private_folder())
+        await folders.prune()
+        asked, posted, arrivals = Wakeup(), Wakeup(), Wakeup()
+        parts = ReviewParts(
+            store,
+            forges,
+            Mirrors(places.repositories),
+            await instances.evaluator(config.eval.evaluator),
+            nix,
+            context,
+            SharedBuilds(scheduler, store, clock, log),
+            _options(config),
+            folders,
+            places.evaluations,
+            _limits(config),
+            clock,
+            log,
+            posted,
+        )
+        publisher = Publisher(store, forges.serving, clock, log, posted)
+        intake = self._intake(store, forges, arrivals, asked)
+        reviewing = Reviewing(parts, asked)
+        return Services(config, parts, reviewing, publisher, intake, arrivals, self.events, places)
+
+    def _context(self) -> PluginContext:
+        given = nix_environment(self.environment)
+        programs = NixCommands(given, self.config.retention.log_max_bytes)
+        return PluginContext(clock=self.clock, log=self.log, environment=given, nix=programs)
+
+    async def _instances(self, context: PluginContext) -> Instances:
+        """Open what plugins' instances stand on; credential sources alone see the server's own environment."""
+        own = attrs.evolve(context, environment=dict(self.environment))
+        sources = await self.stack.enter_async_context(Instances(self.registry, own))
+        converter = server_converter(shapes_of(self.registry))
+        credentials = Credentials(self.registry, sources, converter, self.clock, self.log)
+        return await self.stack.enter_async_context(
+            Instances(self.registry, attrs.evolve(context, credentials=credentials))
+        )
+
+    async def _scheduler(
+        self, store: Store, nix: Nix, context: PluginContext, instances: Instances, places: ServerPlaces
+    ) -> Scheduler:
+        config = self.config
+        log_bytes = config.retention.log_max_bytes
+        plan = BuilderPlan.of(
+            config.file, self.registry, self.environment, self.log, local_slots=None, log_bytes=log_bytes
+        )
+        builders = await plan.open(instances)
+        for note in builders.notes:
+            self.log.warning("builder", note=note)
+        substitution = await self.stack.enter_async_context(substitution_of(nix, context, self.events))
+        return Scheduler(
+            store=store,
+            builders=builders.builders,
+            survey=substitution.plan,
+            clock=self.clock,
+            log=self.log,
+            events=self.events,
+            logs_dir=places.logs,
+            roots_dir=places.outputs,
+            settings=_scheduler_settings(config),
+        )
+
+    def _intake(self, store: Store, forges: Forges, arrivals: Wakeup, asked: Wakeup) -> Intake:
+        return Intake(
+            store,
+            forges.instances,
+            _policy(self.config),
+            clock=self.clock,
+            log=self.log,
+            arrivals=arrivals,
+            reviews_changed=asked.wake,
+        )
 
 
 def _warn_of(nix: Nix, log: Logger) -> None:

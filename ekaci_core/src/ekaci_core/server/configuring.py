@@ -95,18 +95,17 @@ def judge_repository(file: Path) -> tuple[str, ...]:
 
 
 def missing_plugins(config: ServerConfig, registry: Registry) -> tuple[Problem, ...]:
-    """Name the forges and credential sources that no active plugin brings."""
+    """Name the forges and credential sources that no active plugin brings, each where it is first used."""
     tables = {registry.forge_type(name).table for name in registry.names(Kind.FORGE)}
     sources = registry.names(Kind.CREDENTIAL)
-    found = [
-        (entry.at, f"no active plugin brings [[{entry.table}]]") for entry in config.forges if entry.table not in tables
-    ]
-    found += [
-        (f"{at}.credentials", f"no active plugin brings the credential source {use.source}")
-        for at, use in credential_uses(config)
-        if use.source not in sources
-    ]
-    return tuple(Problem(at, what, config.places.nearest(at)) for at, what in found)
+    found: dict[str, str] = {}
+    for entry in config.forges:
+        if entry.table not in tables:
+            found.setdefault(f"no active plugin brings [[{entry.table}]]", entry.at)
+    for at, use in credential_uses(config):
+        if use.source not in sources:
+            found.setdefault(f"no active plugin brings the credential source {use.source}", f"{at}.credentials")
+    return tuple(Problem(at, what, config.places.nearest(at)) for what, at in found.items())
 
 
 def _complete(

@@ -9,7 +9,7 @@ from typing import Final
 import anyio
 import attrs
 
-from ekaci_core.api import Check, Forge, UsageFault
+from ekaci_core.api import Check, Forge, InfrastructureFault, UsageFault
 from ekaci_core.bus import Broadcast
 from ekaci_core.config.repository import CONFIG_FILES, find_repository_config
 from ekaci_core.config.review import ReviewConfiguration, combine
@@ -20,6 +20,7 @@ from ekaci_core.model.change import JobComparison
 from ekaci_core.model.event import ReviewEvent
 from ekaci_core.model.forge import RepositoryId
 from ekaci_core.model.ids import CommitSha
+from ekaci_core.model.report import Report
 from ekaci_core.model.repository import RepositoryConfig
 from ekaci_core.model.review import Occasion, ReviewState, ReviewWish
 from ekaci_core.model.verdict import Decision
@@ -29,7 +30,7 @@ from ekaci_core.server.building import BuildResult
 from ekaci_core.server.inputs import ReviewInputs
 from ekaci_core.server.named_revisions import commit_endpoints, directory_inputs
 from ekaci_core.server.review_parts import ReviewParts
-from ekaci_core.server.shared_builds import broken, counts_of
+from ekaci_core.server.shared_builds import counts_of
 from ekaci_core.server.stopwatch import Stopwatch
 from ekaci_core.server.work import Compared, ReviewWork
 from ekaci_core.store import Store
@@ -73,7 +74,7 @@ class OneReview:
         if forge is not None and wish.occasion.is_reported:
             if not await is_configured(forge, wish.repository, await sides_of(self._parts.store, wish)):
                 raise NotConfigured
-            await self._want(checks.queued(self._subject()))
+            await self._want(await self._first_checks())
         try:
             inputs = await directory_inputs(wish) if forge is None else await self._inputs(forge)
         except UsageFault as fault:
@@ -84,8 +85,17 @@ class OneReview:
         await self._want(checks.configured(self._subject(), configuration.origin, jobs, configuration.warnings))
         await self._work(inputs)
 
+    async def _first_checks(self) -> Sequence[Check]:
+        """What is said before anything is fetched; where an approval was waited for, that it is there."""
+        wish, store = self._record.wish, self._parts.store
+        waited = await store.posts_at(wish.repository, wish.head_sha, [checks.approval_context(wish.author)])
+        if not waited:
+            return checks.queued(self._subject())
+        approval = await store.commit_approval(wish.repository, wish.head_sha)
+        return checks.approved(self._subject(), wish.author, approval.by if approval else None)
+
     async def _work(self, inputs: ReviewInputs) -> None:
-        parts = self._parts
+        parts, limits = self._parts, self._parts.limits
         events: Broadcast[ReviewEvent] = Broadcast()
         work = ReviewWork(
             parts.options,
@@ -97,7 +107,6 @@ class OneReview:
             parts.store,
             Stopwatch(parts.clock, events),
         )
-        limits = parts.limits
         async with Evaluations(
             parts.store,
             parts.evaluator,
@@ -110,22 +119,22 @@ class OneReview:
             async with self._turn:
                 compared = await work.compare(held)
             await self._want(check_results.evaluated(self._subject(), compared.jobs))
-            if not await self._advance(ReviewState.BUILDING, "building"):
-                return
-            with work.stages.stage("building"):
-                result = await self._build(compared)
-            report = await work.report(compared, result)
-        if (fault := broken(result)) is not None:
-            raise fault
-        most = limits.max_failed_checks
-        final = check_results.concluded(self._subject(), report, most=most)
+            if await self._advance(ReviewState.BUILDING, "building"):
+                with work.stages.stage("building"):
+                    result = await self._build(compared)
+                await self._conclude(await work.report(compared, result))
+
+    async def _conclude(self, report: Report) -> None:
+        if report.infrastructure:
+            what = "; ".join(report.infrastructure)
+            raise InfrastructureFault(what, where="builds", do="it is tried again by itself")
         # First, since after a crash between the two the review is made again, and wants the same.
-        await self._want(final)
-        await parts.store.finish_review(
+        await self._want(check_results.concluded(self._subject(), report, most=self._parts.limits.max_failed_checks))
+        await self._parts.store.finish_review(
             self._record.id,
             decision=report.verdict.decision.value,
             result=render_json(report),
-            now=parts.clock.now(),
+            now=self._parts.clock.now(),
         )
 
     async def _build(self, compared: Compared) -> BuildResult:

@@ -48,7 +48,7 @@ class Reviewing:
     _running: dict[ReviewId, _Task] = attrs.field(factory=dict, init=False)
     _faults: dict[ReviewId, int] = attrs.field(factory=dict, init=False)
     _again: dict[ReviewId, float] = attrs.field(factory=dict, init=False)
-    _announced: set[ReviewId] = attrs.field(factory=set, init=False)
+    _announced: set[tuple[ReviewId, int]] = attrs.field(factory=set, init=False)
     _closed_until: float = attrs.field(default=0.0, init=False)
     _turn: anyio.CapacityLimiter = attrs.field(init=False)
 
@@ -95,9 +95,10 @@ class Reviewing:
         if record.id in self._running or self._again.get(record.id, 0.0) > self._parts.clock.now():
             return
         if record.state is ReviewState.WAITING:
-            if record.id in self._announced:
+            # By round: what was closed and opened again needs its check again.
+            if (record.id, record.round) in self._announced:
                 return
-            self._announced.add(record.id)
+            self._announced.add((record.id, record.round))
         task = _Task(record, anyio.CancelScope())
         self._running[record.id] = task
         tasks.start_soon(self._one, task, name=f"review {record.id}")
@@ -153,7 +154,7 @@ class Reviewing:
                 await self._change(record, ReviewState.NOT_CONFIGURED, "neither side has a configuration file")
                 return
         except EkaciError as fault:
-            self._announced.discard(record.id)
+            self._announced.discard((record.id, record.round))
             self._again[record.id] = self._parts.clock.now() + FIRST_RETRY_SECONDS
             self._parts.log.warning("review_not_announced", review=record.id, reason=str(fault))
             return

@@ -21,7 +21,7 @@ from ekaci_core.server.sealing import sealing
 from ekaci_core.server.service_manager import ServiceManager
 from ekaci_core.server.socket_answers import SocketAnswers
 from ekaci_core.server.socket_server import SocketServer
-from ekaci_core.web import Readiness, Webhooks, WebServer, health_routes, web_app
+from ekaci_core.web import Readiness, Webhooks, WebServer, health_routes, store_check, web_app
 
 FLUSH_SECONDS: Final = 10.0
 """How long what is wanted at forges may take to get there when the server stops."""
@@ -68,48 +68,47 @@ async def serve(
 async def _run(
     services: Services, stop: anyio.Event, manager: ServiceManager, listening: Callable[[str], None]
 ) -> None:
-    readiness = Readiness({"store": lambda: _store_answers(services)}, services.clock)
+    readiness = Readiness({"store": store_check(services.store)}, services.clock)
     web = WebServer(
         web_app(_routes(services, readiness), services.log),
         services.config.web.address,
         services.config.web.port,
         log=services.log,
     )
+    keeping = Housekeeping(services.store, services.places, services.config.retention, services.clock, services.log)
     async with (
         sealing(services.events, services.places.logs, services.log),
         anyio.create_task_group() as lasting,
-        anyio.create_task_group() as working,
     ):
-        keeping = Housekeeping(services.store, services.places, services.config.retention, services.clock, services.log)
-        answers = SocketAnswers.of(services, working, lambda: readiness.stopping)
-        socket = SocketServer(services.config.socket_path, answers.answer, services.log)
-        await lasting.start(socket.run, name="socket")
         lasting.start_soon(keeping.run, name="housekeeping")
         lasting.start_soon(services.builds.run, name="builds")
         lasting.start_soon(services.publisher.run, name="publisher")
-        working.start_soon(services.reviewing.run, name="reviews")
-        working.start_soon(services.intake.run, name="intake")
-        await lasting.start(web.run, name="web")
-        services.log.info("server_ready", url=web.url)
-        listening(web.url)
-        manager.tell("READY=1")
-        await stop.wait()
-        await _wind_down(services, readiness, manager, working.cancel_scope)
+        async with anyio.create_task_group() as working:
+            answers = SocketAnswers.of(services, working, lambda: readiness.stopping)
+            socket = SocketServer(services.config.socket_path, answers.answer, services.log)
+            await lasting.start(socket.run, name="socket")
+            working.start_soon(services.reviewing.run, name="reviews")
+            working.start_soon(services.intake.run, name="intake")
+            await lasting.start(web.run, name="web")
+            services.log.info("server_ready", url=web.url)
+            listening(web.url)
+            manager.tell("READY=1")
+            await stop.wait()
+            await _wind_down(services, readiness, manager)
+            working.cancel_scope.cancel()
+        await services.publisher.flush(FLUSH_SECONDS)
         web.stop()
         lasting.cancel_scope.cancel()
+    services.log.info("server_stopped")
 
 
-async def _wind_down(
-    services: Services, readiness: Readiness, manager: ServiceManager, working: anyio.CancelScope
-) -> None:
-    """Take nothing new, let what is being built end, then let reviews go, and say what there is to say."""
+async def _wind_down(services: Services, readiness: Readiness, manager: ServiceManager) -> None:
+    """Take nothing new, and let what is being built end; reviews go on with it until then."""
     manager.tell("STOPPING=1")
     readiness.stop()
     grace = services.config.shutdown_grace_seconds
     services.log.info("server_stopping", grace_seconds=grace)
     await services.builds.drain(grace)
-    working.cancel()
-    await services.publisher.flush(FLUSH_SECONDS)
 
 
 def _routes(services: Services, readiness: Readiness) -> list[BaseRoute]:
@@ -122,11 +121,3 @@ def _routes(services: Services, readiness: Readiness) -> list[BaseRoute]:
         stopping=lambda: readiness.stopping,
     )
     return [*webhooks.routes(), *health_routes(readiness)]
-
-
-async def _store_answers(services: Services) -> str:
-    try:
-        await services.store.live_reviews()
-    except EkaciError as fault:
-        return str(fault)
-    return ""

@@ -8,7 +8,7 @@ from typing import Final
 import anyio
 import attrs
 
-from ekaci_core.api import Builder, Clock, InfrastructureFault, Logger
+from ekaci_core.api import Builder, Clock, Logger
 from ekaci_core.model.build import BuildState
 from ekaci_core.model.change import AttributeChange, Change, JobComparison
 from ekaci_core.model.ids import DrvPath
@@ -136,10 +136,3 @@ def counts_of(states: Collection[BuildState | None]) -> tuple[int, int]:
     """Count how many have ended well, and how many otherwise."""
     well = sum(state is BuildState.SUCCESS for state in states)
     return well, sum(state is not None and state.is_terminal for state in states) - well
-
-
-def broken(result: BuildResult) -> InfrastructureFault | None:
-    """Make one fault of those of the machine; None where it was well."""
-    if not result.infrastructure:
-        return None
-    return InfrastructureFault("; ".join(result.infrastructure), where="builds", do="it is tried again by itself")

@@ -73,7 +73,7 @@ class Looking:
                 {"type": each.type, "instance": each.instance, "host": each.forge.host}
                 for each in services.forges.instances
             ],
-            "nix": str(services.nix.version),
+            "nix": str(services.parts.nix.version),
             "store": await anyio.to_thread.run_sync(_store, services.places.database),
         }
 

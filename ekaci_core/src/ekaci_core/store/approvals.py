@@ -38,7 +38,7 @@ def of_commit(connection: sqlite3.Connection, repository: RepositoryId, sha: Com
 
 def approve_user(connection: sqlite3.Connection, forge: str, person: Person, *, notes: str, now: float) -> bool:
     """Store that a person is trusted; False if he was, and then only a new login is taken over."""
-    values = {"forge": forge, "id": person.id, "login": person.login, "notes": storable(notes), "now": now}
+    values = {"forge": forge, "id": person.id, "login": storable(person.login), "notes": storable(notes), "now": now}
     fresh = connection.execute(
         "INSERT INTO approved_user (forge, person, login, approved_at, notes)"
         " VALUES (:forge, :id, :login, :now, :notes) ON CONFLICT DO NOTHING RETURNING person",

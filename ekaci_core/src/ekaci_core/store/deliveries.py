@@ -115,6 +115,12 @@ def replay(connection: sqlite3.Connection, delivery: DeliveryId, now: float) -> 
     return bool(rows.fetchall())
 
 
+def rewrite(connection: sqlite3.Connection) -> None:
+    """Write a page as it is: unlike a statement that finds no row, that needs a disk which takes it."""
+    (mark,) = connection.execute("PRAGMA application_id").fetchone()
+    connection.execute(f"PRAGMA application_id = {mark:d}")
+
+
 def prune(connection: sqlite3.Connection, before: float, limit: int) -> int:
     """Delete some that are old and not pending; returns how many, less than ``limit`` once none is left."""
     rows = connection.execute(

@@ -83,6 +83,14 @@ class Deliveries(Protocol):
         """Have it handled again, as if it never had been; False if there is none."""
         ...
 
+    async def check_writing(self) -> None:
+        """Write something that changes nothing, to see whether a delivery could be stored now.
+
+        Raises:
+            InfrastructureFault: it could not.
+        """
+        ...
+
     async def prune_deliveries(self, *, before: float) -> int:
         """Forget those that are not pending and were received, and replayed if they were, before a time.
 

@@ -19,7 +19,7 @@ def note(connection: sqlite3.Connection, told: PullRequest, now: float) -> bool:
         "repository": repositories.respelt(connection, told.repository),
         "number": told.number,
         "title": storable(told.title),
-        "login": told.author.login,
+        "login": storable(told.author.login),
         "author": told.author.id,
         "state": told.state.value,
         "draft": told.draft,

@@ -53,6 +53,10 @@ class SqliteDeliveries:
         """See `Deliveries`."""
         return await self._database.write(lambda tx: deliveries.replay(tx, delivery, now))
 
+    async def check_writing(self) -> None:
+        """See `Deliveries`."""
+        await self._database.write(deliveries.rewrite)
+
     async def prune_deliveries(self, *, before: float) -> int:
         """See `Deliveries`."""
         return await self._database.write_in_parts(

@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from cattrs import Converter
+from cattrs import Converter, ForbiddenExtraKeysError
 from cattrs.strategies import configure_tagged_union
 
 from ekaci_core.api import (
@@ -41,7 +41,7 @@ _UNAVAILABLE: Final = 503
 
 
 def _converter() -> Converter:
-    converter = Converter(forbid_extra_keys=True)
+    converter = Converter(forbid_extra_keys=True, detailed_validation=False)
     converter.register_structure_hook(CommitSha, lambda text, _: CommitSha.parse(text))
     converter.register_structure_hook(Branch, lambda text, _: Branch.parse(text))
     converter.register_structure_hook(RepositoryId, lambda text, _: RepositoryId.parse(HOST, text))
@@ -51,6 +51,16 @@ def _converter() -> Converter:
 
 
 _CONVERTER: Final = _converter()
+_NOT_UNDERSTOOD: Final = (
+    ArithmeticError,
+    AttributeError,
+    EkaciError,
+    ForbiddenExtraKeysError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 def payload_of(event: ForgeEvent) -> bytes:
@@ -131,7 +141,7 @@ class ScriptedForge:
             raise ZeroDivisionError(received.delivery)
         try:
             event: ForgeEvent = _CONVERTER.structure(_document(received.payload), ForgeEvent)  # type: ignore[arg-type]
-        except Exception as error:  # noqa: BLE001 - cattrs raises groups of whatever the classes raise
+        except _NOT_UNDERSTOOD as error:
             return Ignored(f"not understood: {type(error).__name__}")
         return event
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,6 @@ from ekaci_core.api import Branch, Check, CommitSha, PluginContext, RepositoryId
 from ekaci_core.builtin.nix_programs import NixCommands
 from ekaci_core.bus import Broadcast, Wakeup
 from ekaci_core.git.mirror import Mirrors
-from ekaci_core.model.event import ReviewEvent
 from ekaci_core.model.review import Occasion, ReviewState, ReviewWish
 from ekaci_core.nix.dry_run import build_plan
 from ekaci_core.nix.environment import nix_environment as given_to_nix
@@ -147,52 +147,50 @@ async def served(origin: Origin, folder: Path) -> AsyncIterator[ServerHarness]:
     environment = given_to_nix({**os.environ, **origin.environment})
     clock = SystemClock()
     context = PluginContext(clock=clock, log=LOG, environment=environment, nix=NixCommands(environment))
-    nix = await probe(environment)
-    registry = load_registry({}, LOG)
-    async with open_store(folder / "sqlite.db") as store, Instances(registry, context) as instances:
-        builder = await instances.builder("local")
-        evaluator = await instances.evaluator("nix")
-        events: Broadcast[ReviewEvent] = Broadcast()
-
-        async def survey(drvs: object) -> object:
-            return await build_plan(drvs, environment=environment)  # type: ignore[arg-type]
-
-        scheduler = Scheduler(
-            store=store,
-            builders=[builder],
-            survey=survey,  # type: ignore[arg-type]
-            clock=clock,
-            log=LOG,
-            events=events,
-            logs_dir=folder / "logs",
-            roots_dir=folder / "roots/outputs",
-        )
-        guarded = GuardedForge(origin.forge, who="forge", log=LOG)
-        forges = Forges([OpenForge("scripted", "scripted", guarded)])
-        asked, posted = Wakeup(), Wakeup()
-        builds = SharedBuilds(scheduler, store, clock, LOG)
-        parts = ReviewParts(
-            store,
-            forges,
-            Mirrors(folder / "repositories"),
-            evaluator,
-            nix,
-            context,
-            builds,
-            ReviewOptions(path=folder, eval_workers=2, eval_memory_mib=1024),
-            CheckoutFolders(folder / "worktrees", None),
-            folder / "roots/evaluations",
-            ReviewLimits(20, 1e9),
-            clock,
-            LOG,
-            posted,
-        )
-        (folder / "roots").mkdir(exist_ok=True)
+    (folder / "roots").mkdir(exist_ok=True)
+    async with (
+        open_store(folder / "sqlite.db") as store,
+        Instances(load_registry({}, LOG), context) as instances,
+    ):
+        forge = GuardedForge(origin.forge, who="forge", log=LOG)
+        parts = await _parts(store, instances, context, Forges([OpenForge("scripted", "scripted", forge)]), folder)
+        asked = Wakeup()
         reviewing = Reviewing(parts, asked)
-        publisher = Publisher(store, forges.serving, clock, LOG, posted)
+        publisher = Publisher(store, parts.forges.serving, clock, LOG, parts.posted)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(builds.run)
+            tasks.start_soon(parts.builds.run)
             tasks.start_soon(publisher.run)
             tasks.start_soon(reviewing.run)
             yield ServerHarness(origin, store, parts, asked, reviewing)
             tasks.cancel_scope.cancel()
+
+
+async def _parts(
+    store: Store, instances: Instances, context: PluginContext, forges: Forges, folder: Path
+) -> ReviewParts:
+    scheduler = Scheduler(
+        store=store,
+        builders=[await instances.builder("local")],
+        survey=partial(build_plan, environment=context.environment),
+        clock=context.clock,
+        log=LOG,
+        events=Broadcast(),
+        logs_dir=folder / "logs",
+        roots_dir=folder / "roots/outputs",
+    )
+    return ReviewParts(
+        store,
+        forges,
+        Mirrors(folder / "repositories"),
+        await instances.evaluator("nix"),
+        await probe(context.environment),
+        context,
+        SharedBuilds(scheduler, store, context.clock, LOG),
+        ReviewOptions(path=folder, eval_workers=2, eval_memory_mib=1024),
+        CheckoutFolders(folder / "worktrees", None),
+        folder / "roots/evaluations",
+        ReviewLimits(20, 1e9),
+        context.clock,
+        LOG,
+        Wakeup(),
+    )

@@ -68,6 +68,10 @@ class DeliveryConformance:
         await _ended(store, third, DeliveryState.IGNORED)
         assert [each.id for each in await store.pending_deliveries(limit=2)] == [first]
 
+    async def test_writing_can_be_tried(self, store: Store) -> None:
+        await store.check_writing()
+        assert not await store.deliveries()
+
     async def test_what_failed_for_now_stays_pending(self, store: Store) -> None:
         [number] = await _added(store, "1")
         await store.end_delivery(number, DeliveryState.PENDING, outcome="no network", now=6.0)

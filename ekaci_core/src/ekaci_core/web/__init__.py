@@ -1,8 +1,8 @@
 """HTTP: what forges call, and what operators' machines ask."""
 
 from ekaci_core.web.app import web_app
-from ekaci_core.web.health import Readiness, health_routes
+from ekaci_core.web.health import Readiness, health_routes, store_check
 from ekaci_core.web.serving import WebServer
 from ekaci_core.web.webhooks import Webhooks
 
-__all__ = ["Readiness", "WebServer", "Webhooks", "health_routes", "web_app"]
+__all__ = ["Readiness", "WebServer", "Webhooks", "health_routes", "store_check", "web_app"]

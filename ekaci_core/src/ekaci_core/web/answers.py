@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 def json_answer(status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """Answer with a JSON document."""
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n"
+    text = json.dumps(document, separators=(",", ":")) + "\n"
     return Response(text, status, headers=dict(headers or {}), media_type="application/json")
 
 

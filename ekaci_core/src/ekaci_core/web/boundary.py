@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ekaci_core.api import EkaciError, Logger
-from ekaci_core.process.plain import plain
+from ekaci_core.process.plain import one_line
 from ekaci_core.web.answers import failure
 
 # https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html#security-headers
@@ -52,7 +52,7 @@ class Boundary:
             await self._app(scope, receive, send_with_headers)
         except Exception as error:  # noqa: BLE001 - see below
             # Who asked hears nothing of our inside; operators get one line, and the server goes on.
-            self._log.warning("request_failed", path=plain(scope["path"], 200), reason=_described(error))
+            self._log.warning("request_failed", path=one_line(scope["path"], 200), reason=_described(error))
             if not started:
                 await answer_to(error)(scope, receive, send_with_headers)
 
@@ -65,4 +65,4 @@ def answer_to(error: Exception) -> Response:
 
 
 def _described(error: Exception) -> str:
-    return plain(" ".join(f"{type(error).__name__}: {error}".split()), 500)
+    return one_line(f"{type(error).__name__}: {error}", 500)

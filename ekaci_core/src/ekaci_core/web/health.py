@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ekaci_core.api import Clock, EkaciError
+from ekaci_core.store.delivery import Deliveries
 from ekaci_core.web.answers import json_answer
 
 CHECK_SECONDS: Final = 5.0
@@ -71,6 +72,16 @@ class Readiness:
             return f"no answer within {self._check_seconds:g} s"
         except EkaciError as fault:
             return str(fault)
+
+
+def store_check(store: Deliveries) -> ReadyCheck:
+    """Look whether deliveries can be stored."""
+
+    async def check() -> str:
+        await store.check_writing()
+        return ""
+
+    return check
 
 
 def health_routes(readiness: Readiness) -> list[Route]:

@@ -15,7 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from ekaci_core.api import Logger, UsageFault
-from ekaci_core.process.plain import plain
+from ekaci_core.process.plain import one_line
 
 GRACE_SECONDS: Final = 5.0
 BACKLOG: Final = 2048
@@ -42,7 +42,7 @@ class _ToLog(logging.Handler):
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._log.warning("http_server", message=plain(record.getMessage().split("\n")[0], 300))
+        self._log.warning("http_server", message=one_line(record.getMessage().split("\n")[0], 300))
 
 
 class WebServer:

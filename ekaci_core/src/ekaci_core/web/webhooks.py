@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ekaci_core.api import Clock, InfrastructureFault, Logger, Received, Refused, WebhookRequest
-from ekaci_core.process.plain import plain
+from ekaci_core.process.plain import one_line
 from ekaci_core.registry.open_forge import OpenForge
 from ekaci_core.store.delivery import Deliveries
 from ekaci_core.web.answers import failure, json_answer
@@ -118,7 +118,7 @@ class Webhooks:
             forge=taken.at.type,
             instance=taken.at.instance,
             delivery=name,
-            kind=plain(taken.received.kind, 100),
+            kind=one_line(taken.received.kind, 100),
             bytes=len(body),
             new=new,
         )
@@ -136,11 +136,11 @@ class Webhooks:
         )
 
     def _refused(self, request: Request, status: int, reason: str, *, log: str = "", close: bool = False) -> Response:
-        client = request.client.host if request.client else ""
-        why = plain(" ".join((log or reason).split()), 300)
+        client = one_line(request.client.host, 100) if request.client else ""
+        why = one_line(log or reason, 300)
         self._log.warning("webhook_refused", path=request.scope["path"], status=status, reason=why, client=client)
         retry = RETRY_SECONDS if status >= _SERVER_ERRORS else None
-        return failure(status, plain(reason, 300), retry_after_seconds=retry, close=close)
+        return failure(status, one_line(reason, 300), retry_after_seconds=retry, close=close)
 
 
 def _headers(request: Request) -> dict[str, str]:

@@ -21,7 +21,7 @@ _NAME: Final = "github-app-key-file"
 class GithubAppKeyFileSource:
     """Reads the file each time, so that a new key needs no restart."""
 
-    _environment: Mapping[str, str]
+    _environment: Mapping[str, str] = attrs.field(repr=False)
     _settings: GithubAppKeyFileSettings
 
     async def resolve(self) -> Lease:

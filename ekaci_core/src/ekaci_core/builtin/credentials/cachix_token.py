@@ -20,7 +20,7 @@ VARIABLE: Final = "CACHIX_AUTH_TOKEN"
 class CachixTokenSource:
     """Reads a variable of any name and gives it the client's."""
 
-    _environment: Mapping[str, str]
+    _environment: Mapping[str, str] = attrs.field(repr=False)
     _name: str
 
     async def resolve(self) -> Lease:

@@ -32,7 +32,7 @@ def from_variables(environment: Mapping[str, str], names: Sequence[str], source:
 class EnvSource:
     """Reads variables. They cannot change while the server runs, so the lease has no end."""
 
-    _environment: Mapping[str, str]
+    _environment: Mapping[str, str] = attrs.field(repr=False)
     _names: Sequence[str]
 
     async def resolve(self) -> Lease:
