@@ -34,7 +34,7 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
 
     @property
-    def socket(self) -> Path:
+    def place(self) -> Path:
         return self.folder / "run/ekaci.socket"
 
     @property
@@ -54,7 +54,7 @@ shutdown_grace_seconds = 1
 port = 0
 
 [unix]
-socket_path = "{self.socket}"
+socket_path = "{self.place}"
 
 [eval]
 evaluator = "nix"
@@ -91,7 +91,7 @@ allow_insecure_webhooks = true
         """Run a command against it; returns standard output, or standard error where that is empty."""
         done = subprocess.run(
             [str(PROGRAMS / "ekaci"), *arguments],
-            env={**self.environment, "EKA_CI_UNIX__SOCKET_PATH": str(self.socket)},
+            env={**self.environment, "EKA_CI_UNIX__SOCKET_PATH": str(self.place)},
             capture_output=True,
             text=True,
             check=False,
@@ -113,7 +113,7 @@ allow_insecure_webhooks = true
     def connected(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(30)
-        connection.connect(str(self.socket))
+        connection.connect(str(self.place))
         return connection
 
 
@@ -154,7 +154,7 @@ def packages(tmp_path: Path, nix_environment: Mapping[str, str]) -> Path:
 
 def test_the_socket_is_for_owner_and_group_and_garbage_harms_nobody(server: Server) -> None:
     server.start()
-    assert stat.S_IMODE(server.socket.stat().st_mode) == 0o660
+    assert stat.S_IMODE(server.place.stat().st_mode) == 0o660
     assert server.raw(b'{"type": "Info"}') == {"Info": {"status": "Active", "version": server.json("info")["version"]}}
     hanging = [server.connected() for _ in range(20)]
     gone = server.connected()
@@ -171,7 +171,7 @@ def test_the_socket_is_for_owner_and_group_and_garbage_harms_nobody(server: Serv
     for each in hanging:
         each.close()
     assert server.stop() == 0
-    assert not server.socket.exists()
+    assert not server.place.exists()
     assert "Traceback" not in server.log
 
 
@@ -238,20 +238,20 @@ def test_a_second_server_is_refused_and_a_dead_ones_socket_replaced(server: Serv
     assert "another server listens at this socket" in second.log
     assert server.run("info").startswith("Active")
     server.stop(signal.SIGKILL)
-    assert server.socket.exists()
+    assert server.place.exists()
     assert "left by a server that has ended" in server.run("info", expected=3)
     server.start()
     assert server.run("info").startswith("Active")
 
 
 def test_what_is_no_socket_is_not_removed(server: Server) -> None:
-    server.socket.parent.mkdir()
-    server.socket.write_text("precious")
+    server.place.parent.mkdir()
+    server.place.write_text("precious")
     server.begin()
     wait(lambda: server.ended is not None)
     assert server.ended == 2
     assert "is no socket" in server.log
-    assert server.socket.read_text() == "precious"
+    assert server.place.read_text() == "precious"
 
 
 def test_without_a_server_one_line_says_what_to_do(server: Server, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from ekaci_core.api import BuildFailed
 from ekaci_core.model.build import BuildState
 from ekaci_core.scheduler import Wanted
 from ekaci_core.scheduler.wishes import Share
@@ -15,6 +16,7 @@ from ekaci_core.testing.builds import ScriptedBuilder, ScriptedNix, drv_path, fo
 
 pytestmark = pytest.mark.anyio
 
+FAILS = BuildFailed("builder failed with exit code 1", 1)
 OLD, NEW = Share("packages#7 old"), Share("packages#7 new")
 
 
@@ -117,3 +119,42 @@ async def test_waiting_ends_at_once_for_what_is_there(store: Store, family: Scri
         await run.add([Wanted(drv_path("lib"))])
         with anyio.fail_after(20):
             await run.finished([drv_path("lib")])
+
+
+async def test_what_failed_is_built_again_where_somebody_asks_and_nothing_else(
+    store: Store, family: ScriptedNix, tmp_path: Path
+) -> None:
+    await family.evaluated(store)
+    builder = ScriptedBuilder(family, {"old-app": [FAILS, FAILS]}, slots=2)
+    names = [drv_path("old-app")]
+    async with scripted_scheduler(store, family, [builder], tmp_path).running() as run:
+        with anyio.fail_after(20):
+            await run.add([Wanted(drv_path("old-suite"), share=OLD)])
+            await run.finished([drv_path("old-suite")])
+            assert (await states(store, "old-suite"))["old-suite"] is BuildState.TRANSITIVE_FAILURE
+            await run.withdraw(OLD)
+            await run.add([Wanted(drv_path("old-app"), share=NEW)])
+            await run.finished(names)
+            assert builder.attempts["old-app"] == 2, "it is known to fail"
+            await run.forget_failures([drv_path("old-app"), drv_path("lib"), drv_path("unheard-of")], "asked for again")
+            await run.finished(names)
+            await run.wait()
+    assert await states(store, "old-app", "old-suite") == {
+        "old-app": BuildState.SUCCESS,
+        "old-suite": BuildState.CANCELLED,
+    }
+    assert builder.attempts == {"lib": 1, "old-app": 3}
+
+
+async def test_failures_of_earlier_runs_are_forgotten_too(store: Store, family: ScriptedNix, tmp_path: Path) -> None:
+    await family.evaluated(store)
+    builder = ScriptedBuilder(family, {"other": [FAILS, FAILS]})
+    scheduler = scripted_scheduler(store, family, [builder], tmp_path)
+    with anyio.fail_after(20):
+        await scheduler.build([Wanted(drv_path("other"))])
+        assert (await states(store, "other"))["other"] is BuildState.FAILURE
+        async with scheduler.running() as run:
+            await run.forget_failures([drv_path("other")], "asked for again")
+            await run.add([Wanted(drv_path("other"), share=NEW)])
+            await run.finished([drv_path("other")])
+    assert (await states(store, "other"))["other"] is BuildState.SUCCESS

@@ -48,9 +48,7 @@ def approve_user(
         said = f"{answer['login']} is not approved at {answer['domain']} any more"
     else:
         answer = ask(server, "ApproveUser", login=login, domain=domain, id=number, notes=notes)
-        how = "is approved" if answer["new"] else "was approved already"
-        said = f"{answer['login']} (number {answer['id']}) {how} at {answer['domain']}"
-        said += f"; reviews queued: {answer['queued']}" if answer["queued"] else ""
+        said = f"{answer['domain']}, person {answer['id']}: {'; '.join(answer['done'])}"
     if form == "json":
         write_document(answer)
     else:

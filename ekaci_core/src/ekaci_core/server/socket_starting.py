@@ -79,7 +79,7 @@ class Starting:
         repository = RepositoryId.parse(request.domain, f"{request.owner}/{request.repo}")
         forge = serving(services.forges, repository).forge
         refs = await services.parts.mirrors.refs(repository, await forge.clone_access(repository))
-        ref, sha = _find(refs, request.commitish, str(repository))
+        ref, sha = find_commit(refs, request.commitish, str(repository))
         wish = ReviewWish(
             repository=repository,
             occasion=Occasion.COMMIT,
@@ -166,7 +166,7 @@ class Starting:
         return review_document(record)
 
 
-def _find(refs: RemoteRefs, name: str, where: str) -> tuple[str, CommitSha]:
+def find_commit(refs: RemoteRefs, name: str, where: str) -> tuple[str, CommitSha]:
     """Find what a name stands for: a branch, a tag, a full ref, or a commit, which is fetched by itself."""
     for ref in (f"{_HEADS}{name}", f"{_TAGS}{name}", name):
         if ref in refs.commits:

@@ -9,8 +9,7 @@ import anyio
 import attrs
 
 from ekaci_core.api import EkaciError, Person, UsageFault
-from ekaci_core.intake.command import ApproveCommit, AskReview
-from ekaci_core.model.review import Occasion, ReviewState
+from ekaci_core.intake.command import ApproveCommit, ApproveUser
 from ekaci_core.registry.open_forge import OpenForge
 from ekaci_core.server import socket_requests as asked
 from ekaci_core.server.composing import Services
@@ -90,10 +89,9 @@ class Steering:
         host = host_of(services.forges, request.domain)
         approved = await self._person(host, request.login, request.id)
         notes = request.notes[:_NOTES_CHARACTERS]
-        new = await services.store.approve_user(host, approved, notes=notes, now=services.clock.now())
+        done = await services.intake.commands.carry_out([ApproveUser(host, approved, notes)])
         services.log.info("user_approved", forge=host, login=approved.login, id=approved.id, by=person)
-        queued = await self._let_go(host, approved)
-        return {"domain": host, "login": approved.login, "id": approved.id, "new": new, "queued": queued}
+        return {"domain": host, "login": approved.login, "id": approved.id, "done": list(done)}
 
     async def remove_approved_user(self, request: asked.RemoveApprovedUser, person: str) -> Mapping[str, Any]:
         """Trust somebody no more."""
@@ -162,22 +160,6 @@ class Steering:
             f"no pull request of {login!r} is known, so neither is the number of this person at {host}",
             do="give the number with --id (GitHub tells it at /users/LOGIN of its API)",
         )
-
-    async def _let_go(self, host: str, person: Person) -> int:
-        queued = 0
-        for record in await self.services.store.live_reviews():
-            wish = record.wish
-            if (wish.repository.forge, wish.occasion, record.state) != (
-                host,
-                Occasion.PULL_REQUEST,
-                ReviewState.WAITING,
-            ):
-                continue
-            pull = await self.services.store.known_pull_request(wish.repository, wish.number or 0)
-            if pull is not None and pull.author.id == person.id:
-                await self.services.intake.commands.carry_out([AskReview(wish, ReviewState.QUEUED)])
-                queued += 1
-        return queued
 
 
 def _no_delivery(number: int) -> UsageFault:

@@ -75,7 +75,7 @@ def change(
 
 
 def finish(
-    connection: sqlite3.Connection, review: ReviewId, decision: str, report: bytes, *, detail: str, now: float
+    connection: sqlite3.Connection, review: ReviewId, decision: str, report: bytes, now: float, *, detail: str = ""
 ) -> bool:
     """Store the compressed report of a live one; returns whether it was live."""
     values = {"id": review, "decision": decision, "detail": storable(detail), "now": now}

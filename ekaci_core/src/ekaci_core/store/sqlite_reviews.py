@@ -49,9 +49,7 @@ class SqliteReviews:
     ) -> bool:
         """See `Reviews`."""
         report = await anyio.to_thread.run_sync(_compressed, result)
-        return await self._database.write(
-            lambda tx: reviews.finish(tx, review, decision, report, detail=detail, now=now)
-        )
+        return await self._database.write(lambda tx: reviews.finish(tx, review, decision, report, now, detail=detail))
 
     async def approve_review(self, review: ReviewId, *, now: float) -> bool:
         """See `Reviews`."""
