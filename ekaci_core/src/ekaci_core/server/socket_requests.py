@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
+import cattrs
 
 from ekaci_core.api import UsageFault
-from ekaci_core.config.convert import explain, strict_converter
+from ekaci_core.config.convert import WrongValue, explain, strict_converter
 from ekaci_core.config.suggest import did_you_mean
 
 
@@ -219,6 +220,6 @@ def parse_request(document: object) -> Request:
         raise UsageFault(f'there is no request "{name[:60]}"{did_you_mean(name, REQUESTS)}', do="update the server")
     try:
         request: Request = _CONVERTER.structure(fields, REQUESTS[name])
-    except Exception as error:  # noqa: BLE001 - cattrs raises groups; what is no fault of the data is raised again
+    except (WrongValue, cattrs.ClassValidationError) as error:
         raise UsageFault("; ".join(explain(error)), where=name) from None
     return request
