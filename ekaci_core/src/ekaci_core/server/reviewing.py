@@ -168,7 +168,10 @@ class Reviewing:
         for record in await store.given_up_reviews(since=self._closed_until):
             wish = record.wish
             others = await store.reviews_of(wish.repository, sha=wish.head_sha)
-            if any(each.state.is_live or each.state is ReviewState.DONE for each in others):
+            if any(
+                each.wish.occasion.is_reported and (each.state.is_live or each.state is ReviewState.DONE)
+                for each in others
+            ):
                 continue
             posts = await store.posts_at(wish.repository, wish.head_sha)
             subject = self._parts.subject(record)

@@ -6,9 +6,7 @@ A client writes its request, shuts its half down, and reads the answer to the en
 from __future__ import annotations
 
 import json
-import pwd
 import socket
-import struct
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +16,7 @@ import anyio.abc
 
 from ekaci_core.api import EkaciError, InfrastructureFault, Logger, UsageFault
 from ekaci_core.process.plain import plain
+from ekaci_core.server.socket_client import ClientGone, SocketClient
 from ekaci_core.server.socket_place import listening
 
 MOST_BYTES: Final = 1024 * 1024
@@ -31,7 +30,6 @@ MOST_CLIENTS: Final = 128
 MOST_ANSWERS: Final = 16
 """Requests that are worked on at once."""
 
-_CHUNK: Final = 65_536
 _PAUSE_SECONDS: Final = 0.5
 
 Answering = Callable[[object, str], Awaitable[Mapping[str, Any]]]
@@ -65,64 +63,56 @@ class SocketServer:
             InfrastructureFault: the socket cannot be made.
         """
         with listening(self._path) as bound:
-            listener = await anyio.abc.SocketListener.from_socket(bound.dup())
-            async with listener, anyio.create_task_group() as tasks:
+            async with anyio.create_task_group() as tasks:
                 task_status.started()
                 while True:
                     await self._clients.acquire()
-                    tasks.start_soon(self._client, await self._accepted(listener), name="socket client")
+                    tasks.start_soon(self._serve, await self._accepted(bound), name="socket client")
 
-    async def _accepted(self, listener: anyio.abc.SocketListener) -> anyio.abc.SocketStream:
+    async def _accepted(self, bound: socket.socket) -> SocketClient:
         while True:
             try:
-                return await listener.accept()
-            except OSError as error:  # no descriptor is free, most likely; what waits is not lost
+                return SocketClient(bound.accept()[0])
+            except BlockingIOError:
+                await anyio.wait_readable(bound)
+            except OSError as error:  # no descriptor is free, most likely; who waits is not lost
                 self._log.warning("socket_not_accepted", reason=str(error))
                 await anyio.sleep(_PAUSE_SECONDS)
 
-    async def _client(self, stream: anyio.abc.SocketStream) -> None:
+    async def _serve(self, client: SocketClient) -> None:
         try:
-            async with stream:
-                answer = await self._answered(stream)
+            with client:
+                answer = await self._answered(client)
                 with anyio.move_on_after(self._client_seconds):
-                    await stream.send(answer)
-                    await stream.send_eof()
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError) as gone:
+                    await client.write(json.dumps(answer).encode())
+        except ClientGone as gone:
             self._log.debug("socket_client_gone", reason=str(gone))
         finally:
             self._clients.release()
 
-    async def _answered(self, stream: anyio.abc.SocketStream) -> bytes:
+    async def _answered(self, client: SocketClient) -> Mapping[str, Any]:
         try:
-            request = await self._read(stream)
+            document = _document(await self._request(client))
             async with self._answers:
                 with anyio.fail_after(ANSWER_SECONDS):
-                    return _written(await self._answer(_document(request), _peer(stream)))
-        except EkaciError as fault:
-            return _written(fault_document(fault))
-        except TimeoutError:
-            late = InfrastructureFault(f"no answer was found within {ANSWER_SECONDS:g} s", do="ask again")
-            return _written(fault_document(late))
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                    return await self._answer(document, client.person)
+        except ClientGone:
             raise
+        except EkaciError as fault:
+            return fault_document(fault)
+        except TimeoutError:
+            return fault_document(InfrastructureFault(f"no answer within {ANSWER_SECONDS:g} s", do="ask again"))
         except Exception as error:  # noqa: BLE001 - a defect of one answer must not end the server
             reason = plain(f"{type(error).__name__}: {error}", 500)
             self._log.warning("socket_request_failed", reason=reason)
-            return _written(fault_document(InfrastructureFault(f"a defect of EkaCI: {reason}", do="please report it")))
+            return fault_document(InfrastructureFault(f"a defect of EkaCI: {reason}", do="please report it"))
 
-    async def _read(self, stream: anyio.abc.SocketStream) -> bytes:
-        read = bytearray()
+    async def _request(self, client: SocketClient) -> bytes:
         with anyio.move_on_after(self._client_seconds):
-            while True:
-                try:
-                    part = await stream.receive(_CHUNK)
-                except anyio.EndOfStream:
-                    break
-                if len(read) <= MOST_BYTES:  # the rest is read as well, or the client would not get its answer
-                    read += part
-            if len(read) > MOST_BYTES:
+            request = await client.read(MOST_BYTES)
+            if request is None:
                 raise UsageFault(f"the request is longer than {MOST_BYTES} bytes")
-            return bytes(read)
+            return request
         raise UsageFault(
             f"the request did not end within {self._client_seconds:g} s", do="shut down the writing half after it"
         )
@@ -141,17 +131,3 @@ def _document(request: bytes) -> object:
         what = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
         raise UsageFault(f"the request is not a JSON document: {plain(what, 200)}") from None
     return document
-
-
-def _written(answer: Mapping[str, Any]) -> bytes:
-    return json.dumps(answer).encode()
-
-
-def _peer(stream: anyio.abc.SocketStream) -> str:
-    """Name the person at the other end: for records of who approved what."""
-    raw: socket.socket = stream.extra(anyio.abc.SocketAttribute.raw_socket)  # noqa: S610 - anyio's
-    _, user, _ = struct.unpack("3i", raw.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    try:
-        return pwd.getpwuid(user).pw_name
-    except KeyError:
-        return f"user {user}"
