@@ -48,7 +48,7 @@ class Server:
 db_path = "{self.folder}/db/sqlite.db"
 logs_dir = "{self.folder}/logs"
 workspace_root = "{self.folder}/work"
-shutdown_grace_seconds = 1
+shutdown_grace_seconds = 3
 
 [web]
 port = 0
@@ -220,11 +220,83 @@ def test_a_directory_and_a_file_are_evaluated_and_built(server: Server, packages
     )
 
 
+def test_derivations_are_built_on_the_server(server: Server, tmp_path: Path) -> None:
+    expression = tmp_path / "two.nix"
+    flag = tmp_path / "flag"
+    expression.write_text(
+        f"""
+let
+  make = name: text: derivation {{
+    inherit name;
+    system = builtins.currentSystem;
+    builder = "/bin/sh";
+    args = ["-c" text];
+    salt = "{uuid.uuid4().hex}";
+  }};
+  below = make "below" "test -e {flag} && echo built > $out";
+in make "above" "echo ${{below}} > $out"
+"""
+    )
+    made = subprocess.run(
+        ["nix-instantiate", str(expression)], env=dict(server.environment), capture_output=True, text=True, check=True
+    )
+    drv = made.stdout.strip()
+    server.start()
+    build = ("build", drv, "--on-server", "--format", "json")
+    status = json.loads(server.run(*build, expected=1))
+    assert status["status"] == "TransitiveFailure"
+    (below,) = status["failed_dependencies"]
+    flag.touch()
+    assert json.loads(server.run(*build, "--force", expected=1))["status"] == "TransitiveFailure"
+    assert "because of" in server.run("build", drv, "--on-server", expected=1)
+    assert json.loads(server.run(*build, "--rebuild-all"))["status"] == "Success"
+    assert "Success" in server.run("build", below, "--socket", str(server.place))
+    assert "no such derivation" in server.run("build", "0" * 32 + "-x.drv", "--on-server", expected=2)
+    assert "--jobs-at-once" in server.run(*build, "-j", "2", expected=2)
+    never = server.raw(json.dumps({"type": "DrvStatus", "drv_path": "/nix/store/" + "0" * 32 + "-x.drv"}).encode())
+    assert never == {"DrvStatus": None}
+
+
 def test_a_directory_without_configuration_is_told(server: Server, packages: Path) -> None:
     server.start()
     shutil.rmtree(packages / ".eka-ci")
     text = server.run("repo", str(packages), "--wait", expected=1)
     assert "no job is configured" in text
+
+
+def test_a_server_that_stops_begins_nothing_and_the_next_one_goes_on(server: Server, packages: Path) -> None:
+    server.start()
+    slow = packages / "pkgs/slow.nix"
+    slow.write_text('{ mkPackage }: mkPackage { pname = "slow"; version = "1"; build = "/bin/sleep 300"; }')
+    review = server.json("repo", str(packages))
+    assert (review["state"], review["live"]) == ("queued", True)
+    wait(lambda: server.json("status")["builders"][0]["used"] == 1 and is_building(server, review["id"]))
+    with subprocess.Popen(
+        [str(PROGRAMS / "ekaci"), "repo", str(packages), "--wait", "--socket", str(server.place)],
+        env=dict(server.environment),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as waiting:
+        assert waiting.stderr is not None
+        assert "building" in waiting.stderr.readline()
+        assert server.process is not None
+        server.process.send_signal(signal.SIGTERM)
+        wait(lambda: server.json("info")["status"] == "Stopping")
+        assert "the server is stopping" in server.run("repo", str(packages), expected=3)
+        assert server.json("jobs", review["sha"])[0]["review"]["live"]
+        assert server.process.wait(30) == 0
+        assert "ekaci:" in waiting.communicate(timeout=30)[1]
+        assert waiting.returncode == 3
+    server.start()
+    wait(lambda: is_building(server, review["id"]))
+    server.stop(signal.SIGKILL)
+    server.start()
+    wait(lambda: is_building(server, review["id"]))
+
+
+def is_building(server: Server, review: int) -> bool:
+    found = server.json("jobset", str(review))["review"]
+    return bool(found["state"] == "building")
 
 
 def test_a_second_server_is_refused_and_a_dead_ones_socket_replaced(server: Server, tmp_path: Path) -> None:
