@@ -1,6 +1,6 @@
 """Measure the scheduler: ``script/bench scheduler NAME ARGUMENTS``; without a name, all of it as it comes.
 
-Names are throughput, decisions, memory, evaluation and order; each says with ``--help`` what it measures.
+Names are throughput, decisions, memory, evaluation, order and overhead; each says with ``--help`` what it measures.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).with_name("scheduling")
-NAMES = ("throughput", "decisions", "memory", "evaluation", "order")
+NAMES = ("throughput", "decisions", "memory", "evaluation", "order", "overhead")
 
 
 def main() -> int:

@@ -49,6 +49,8 @@ class Service:
     environment: Mapping[str, str]
     process: subprocess.Popen[bytes] | None = None
     settings: str = ""
+    grace_seconds: int = 1
+    url: str = ""
 
     @property
     def log(self) -> str:
@@ -63,7 +65,7 @@ class Service:
 db_path = "{self.folder}/db/sqlite.db"
 logs_dir = "{self.folder}/logs"
 workspace_root = "{self.folder}/work"
-shutdown_grace_seconds = 1
+shutdown_grace_seconds = {self.grace_seconds}
 {self.settings}
 
 [web]
@@ -95,8 +97,16 @@ credentials = {{ github-app-key-file = {{ app_id_env = "MY_APP", key_file = "{ke
                 start_new_session=True,
             )
         self.wait(lambda: self.log.count("listening at") > before)
-        url = re.findall(r"listening at (http://\S+)", self.log)[-1]
-        self.app.webhook_url = f"{url}/github/webhook"
+        self.url = re.findall(r"listening at (http://\S+)", self.log)[-1]
+        self.app.webhook_url = f"{self.url}/github/webhook"
+
+    def second(self) -> tuple[int, str]:
+        """Start another server with the same configuration; return its status and what it says is wrong."""
+        argv = [SERVER, "--config-file", str(self.folder / "ekaci.toml"), "--socket", str(self.folder / "other")]
+        environment = {**self.environment, "MY_APP": str(self.app.id), "WEBHOOK_SECRET": SECRET}
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        line = next(each for each in done.stderr.splitlines() if each.startswith("ekaci:"))
+        return done.returncode, line.rpartition(": ")[2]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         assert self.process is not None
@@ -133,6 +143,10 @@ credentials = {{ github-app-key-file = {{ app_id_env = "MY_APP", key_file = "{ke
     def built(self) -> str:
         """Name what was built."""
         return self._named("attempt.ended_at IS NOT NULL")
+
+    def attempts(self, name: str) -> int:
+        """Count the attempts at a derivation."""
+        return f"{self.building()} {self.built()}".count(f"-{name}")
 
     def _named(self, which: str) -> str:
         joined = "SELECT d.path FROM attempt JOIN derivation AS d ON d.id = attempt.derivation"

@@ -1,19 +1,37 @@
-"""A repository to review: the example package set and its pull request."""
+"""What is reviewed: the example package set and its pull request; what is built: derivations that end in every way."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import attrs
 import pytest
+
+from ekaci_core.builtin.local_builder import LocalBuilder, LocalBuilderConfig, LocalBuilderType
+from ekaci_core.bus import Broadcast
+from ekaci_core.model.build import Build, BuildState
+from ekaci_core.model.derivation import DerivationRecord
+from ekaci_core.model.evaluation import EvaluationKey
+from ekaci_core.model.ids import DrvPath, TreeHash
+from ekaci_core.nix.dry_run import build_plan
+from ekaci_core.nix.records import read_closure
+from ekaci_core.process import run
+from ekaci_core.scheduler import Backoff, Scheduler, SchedulerSettings, Wanted
+from ekaci_core.store import Store, open_store
+from ekaci_core.store.contract import Attempt
+from ekaci_core.testing.builders import RealClock, SilentLogger, plugin_context
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 EKACI = str(Path(sys.executable).parent / "ekaci")
@@ -136,3 +154,146 @@ def package_set(empty_repository: ReviewedRepository) -> ReviewedRepository:
     repository.git("apply", "--index", str(EXAMPLES / "pull-request.patch"))
     repository.git("commit", "--quiet", "--message", "A bit of everything")
     return repository
+
+
+_PATIENCE_SECONDS = 60
+
+# MARK makes the derivations new to the store; every one has a dependent of its own. FOLDER is outside of the store.
+EXPRESSION = """
+let
+  make = name: script: derivation {
+    inherit name;
+    system = builtins.currentSystem;
+    builder = "/bin/sh";
+    args = [ "-c" ": MARK; ${script}" ];
+  };
+  builds = {
+    silent = make "silent" "echo begun; while :; do :; done";
+    talkative = make "talkative" "i=0; while :; do i=$((i+1)); [ $((i % 20000)) = 0 ] && echo tick; done";
+    killed = make "killed" "echo begun; kill -9 $$";
+    hungry = make "hungry" "echo oom_kill 1 > FOLDER/events; kill -9 $$";
+    compiler = make "compiler" "echo oom_kill 1 > FOLDER/events; echo Killed signal terminated program cc1; exit 2";
+    poser = make "poser" "echo Killed; echo curl: '(6)' Could not resolve host: x; exit 2";
+    greedy = make "greedy" "ulimit -v 1000000; x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done";
+    once = make "once" "[ -e FOLDER/tried ] || { echo > FOLDER/tried; exit 3; }; echo > $out";
+    fetched = derivation {
+      name = "fetched-MARK";
+      system = "builtin";
+      builder = "builtin:fetchurl";
+      url = "http://127.0.0.1:PORT/fetched";
+      outputHashMode = "flat";
+      outputHash = builtins.hashString "sha256" "MARK";
+      outputHashAlgo = "sha256";
+      preferLocalBuild = true;
+      executable = false;
+      unpack = false;
+    };
+  };
+in builds // builtins.listToAttrs (map (name: {
+  name = "on-${name}";
+  value = make "on-${name}" "read line < ${builds.${name}}; echo > $out";
+}) (builtins.attrNames builds))
+"""
+
+
+def processes(text: str) -> list[int]:
+    """Processes that have the text in their command line."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it ended meanwhile
+            if text.encode() in file.read_bytes():
+                found.append(int(file.parent.name))
+    return found
+
+
+@attrs.frozen
+class BuildBench:
+    store: Store
+    builder: LocalBuilder
+    folder: Path
+    environment: dict[str, str]
+    paths: dict[str, DrvPath]
+    mark: str
+    port: int
+    settings: SchedulerSettings = SchedulerSettings(backoff=Backoff(first_seconds=0.05, attempts=2))
+
+    def scheduler(self, settings: SchedulerSettings | None = None, builder: LocalBuilder | None = None) -> Scheduler:
+        return Scheduler(
+            store=self.store,
+            builders=[builder or self.builder],
+            survey=partial(build_plan, environment=self.environment),
+            clock=RealClock(),
+            log=SilentLogger(),
+            events=Broadcast(),
+            logs_dir=self.folder / "logs",
+            roots_dir=self.folder / "roots",
+            settings=settings or self.settings,
+        )
+
+    def wanted(self, name: str) -> list[Wanted]:
+        return [Wanted(self.paths[f"on-{name}"])]
+
+    async def state(self, name: str) -> Build:
+        return (await self.store.builds([self.paths[name]]))[self.paths[name]]
+
+    async def attempts(self, name: str) -> list[Attempt]:
+        found = await self.store.attempts([self.paths[name]])
+        return list(found.get(self.paths[name], ()))
+
+    async def assert_interrupted(self, name: str, state: BuildState) -> list[Attempt]:
+        """See that the derivation ended in this state and blocks its dependent; return its attempts."""
+        assert (await self.state(name)).state is state
+        blocked = Build(self.paths[f"on-{name}"], BuildState.BLOCKED, blockers=frozenset({self.paths[name]}))
+        assert await self.state(f"on-{name}") == blocked
+        assert await self.attempts(f"on-{name}") == []
+        attempts = await self.attempts(name)
+        assert attempts[-1].outcome is state
+        assert self.processes() == []
+        return attempts
+
+    def processes(self, text: str = "") -> list[int]:
+        """Processes that have this in their command line; those that build one of these derivations."""
+        return processes(text or self.mark)
+
+    async def until_builds(self) -> None:
+        with anyio.fail_after(_PATIENCE_SECONDS):
+            while not self.processes():  # noqa: ASYNC110 - another program's doing sets no event
+                await anyio.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def target_of(line: str) -> DrvPath:
+    """The derivation that a root printed by nix-instantiate points at."""
+    return DrvPath.parse(str(Path(line.partition("!")[0]).readlink()))
+
+
+@pytest.fixture
+async def build_bench(nix_environment: dict[str, str], tmp_path: Path) -> AsyncIterator[BuildBench]:
+    mark, port = uuid.uuid4().hex, free_port()
+    text = EXPRESSION.replace("MARK", mark).replace("FOLDER", str(tmp_path)).replace("PORT", str(port))
+    (tmp_path / "set.nix").write_text(text)
+    environment = {
+        **nix_environment,
+        "NIX_CONFIG": f"{nix_environment['NIX_CONFIG']}\ndownload-attempts = 1\nconnect-timeout = 5",
+    }
+    argv = ["nix-instantiate", str(tmp_path / "set.nix"), "--add-root", str(tmp_path / "drvs" / "drv"), "--indirect"]
+    done = await run(argv, env=environment)
+    assert done.status == 0, done.stderr
+    drvs = list(map(target_of, done.text.split()))
+    records: list[DerivationRecord] = read_closure(drvs, lambda _: False)
+    async with (
+        open_store(tmp_path / "db") as store,
+        LocalBuilderType().open(LocalBuilderConfig(slots=2), plugin_context(environment)) as builder,
+    ):
+        key = EvaluationKey(TreeHash("0" * 40), "job", "set.nix", "", "nix", "source", "")
+        evaluation = await store.begin_evaluation(key, now=0, gc_roots="")
+        await store.add_evaluated(evaluation, records, [])
+        await store.finish_evaluation(evaluation, now=0)
+        paths = {record.name.removesuffix(f"-{mark}"): record.path for record in records}
+        yield BuildBench(store, builder, tmp_path, environment, paths, mark, port)

@@ -152,3 +152,37 @@ def test_who_may_not_write_the_store_gets_one_for_the_demonstration(machine: Mac
     assert done.returncode == 0, done.stderr
     assert "using a Nix store of its own" in done.stderr
     assert done.stdout.splitlines()[-2:] == ["sandbox = false", "build-users-group ="]
+
+
+def memory_group(machine: Machine, **environment: str) -> subprocess.CompletedProcess[str]:
+    script = '. script/lib/say.sh; . script/lib/memory.sh; ekaci_memory_group; printf "%s" "${TEST_MEMORY_GROUP:-none}"'
+    return machine.run("bash", "-euc", script, **environment)
+
+
+def test_a_memory_group_that_is_given_is_taken(machine: Machine) -> None:
+    done = memory_group(machine, TEST_MEMORY_GROUP="/given")
+    assert (done.stdout, done.stderr) == ("/given", "")
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_a_memory_group_is_found_where_one_can_be_made_and_nothing_stays(
+    machine: Machine, tmp_path: Path, *, takes: bool
+) -> None:
+    place = tmp_path / "groups"
+    place.mkdir()
+    (machine.bin / "sh").symlink_to(shutil.which("sh") or "")
+    # What the kernel does: a group has its files when it is made, and they are no obstacle when it goes.
+    limit = "memory.max" if takes else "cpu.max"
+    machine.install("mkdir", f'{shutil.which("mkdir")} "$1" && echo max >"$1/{limit}" && echo >"$1/cgroup.procs"')
+    machine.install("rmdir", f'{shutil.which("rm")} -r "$1"')
+    machine.install("awk", f'printf "/nowhere\\n{place}\\n"')
+    done = memory_group(machine)
+    assert done.stdout == (str(place) if takes else "none")
+    assert ("is skipped" in done.stderr) is not takes
+    assert list(place.iterdir()) == []
+
+
+def test_without_control_groups_it_is_said(machine: Machine) -> None:
+    done = memory_group(machine)
+    assert (done.returncode, done.stdout) == (0, "none")
+    assert "no memory control group for tests" in done.stderr

@@ -23,6 +23,7 @@ from ekaci_core.api import (
     DrvPath,
     InfrastructureFault,
     NixAnswer,
+    NixConversation,
     Output,
     PluginContext,
     Realised,
@@ -80,6 +81,10 @@ class TalkingNix:
         del request, environment, side_is_log, relayed_errors
         self.asked.append(arguments)
         return self.realised
+
+    async def follow(self, request: BuildRequest, converse: NixConversation) -> Realised:
+        del request, converse
+        raise AssertionError("this builder has no daemon to talk to")
 
     async def run(
         self, argv: Sequence[str], *, environment: Mapping[str, str] | None = None, timeout_seconds: float = 60

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
+
+import pytest
 
 from ekaci_core.api import BuildRequest, DerivationRecord, System
 from ekaci_core.builtin.local_builder.attempt import Attempt
-from ekaci_core.builtin.local_builder.command import build_command
+from ekaci_core.builtin.local_builder.command import build_command, hook_options
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.nix.internal_json import (
     ActivityKind,
@@ -134,3 +137,18 @@ def test_errors_are_bounded() -> None:
 
 def test_lone_surrogates_reach_the_log_somehow() -> None:
     assert Attempt(DRV).take([BuilderLine(1, "\ud800")]) == b"?\n"
+
+
+def test_the_hook_of_our_own_can_be_run_and_declines() -> None:
+    option, name, hook = hook_options()
+    assert (option, name) == ("--option", "build-hook")
+    done = subprocess.run([hook, "3"], input=b"", capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"# decline-permanently\n")
+
+
+@pytest.mark.parametrize("name", ["not-executable", "with a blank"])
+def test_a_hook_that_nix_could_not_run_is_left_out(tmp_path: Path, name: str) -> None:
+    hook = tmp_path / name
+    hook.write_text("#!/bin/sh\n")
+    hook.chmod(0o755 if " " in name else 0o644)
+    assert hook_options(hook) == ()

@@ -39,7 +39,7 @@ async def waits(store: Store, *builders: ScriptedBuilder) -> dict[str, Wait]:
 async def learnt(store: Store, seconds: dict[str, float]) -> None:
     for name, each in seconds.items():
         attempt = await store.begin_attempt(drv_path(name), builder="x", log_path=None, now=0.0)
-        end = AttemptEnd(attempt, 1.0, 0, BuildState.SUCCESS, "", (f"{LINUX} {name}", each))
+        end = AttemptEnd(attempt, 1.0, 0, BuildState.SUCCESS, "", [(f"{LINUX} {name}", each)])
         await store.write_builds(BuildWrites(ends=[end]), "x", now=1.0, until=2.0)
 
 

@@ -194,16 +194,83 @@ def test_of_two_that_had_as_much_the_shorter_goes_first() -> None:
 
 def test_a_stream_of_short_builds_does_not_starve_a_long_one() -> None:
     placement, queue = Placement([builder(999, INTEL)]), ReadyQueue()
-    long = node(0, Lane((0,)), shares=(Share("long"),))
+    long = node(0, Lane((0,)), chain=100, shares=(Share("long"),))
     long.seconds = 100.0
     queue.push(long)
     found = []
     for key in range(1, 50):
-        short = node(key, Lane((0,)), shares=(Share(f"short-{key}"),))
+        short = node(key, Lane((0,)), chain=5, shares=(Share(f"short-{key}"),))
         short.seconds = 5.0
         queue.push(short)
-        found.append(queue.pop(placement))
-    assert found.index(long) == 19, "it goes when as much was spent on others"
+        each = queue.pop(placement)
+        assert each is not None
+        queue.ended(each.key)
+        found.append(each)
+    assert found.index(long) == 38, "two shared, and half of the time has to be as long as it takes, less the other's"
+
+
+def lengths(found: Node, seconds: float, chain: float) -> Node:
+    found.seconds, found.chain = seconds, chain
+    return found
+
+
+def test_the_share_that_will_be_done_first_goes_first() -> None:
+    placement, queue = Placement([builder(9, INTEL)]), ReadyQueue()
+    queue.push(lengths(node(1, Lane((0,)), shares=(Share("long"),)), 5, 500))
+    queue.push(lengths(node(2, Lane((0,)), shares=(Share("short"),)), 10, 20))
+    assert [found.key for _ in range(2) if (found := queue.pop(placement))] == [2, 1]
+
+
+def test_a_small_change_keeps_its_place_to_its_end() -> None:
+    placement, queue = Placement([builder(9, INTEL)]), ReadyQueue()
+    small, other = Share("small"), Share("other")
+    first = lengths(node(1, Lane((0,)), shares=(small,)), 10, 30)
+    queue.push(first)
+    assert queue.pop(placement) is first
+    for key in range(10, 13):
+        queue.push(lengths(node(key, Lane((0,)), shares=(other,)), 100, 100))
+    assert queue.pop(placement) is not first
+    assert queue.pop(placement) is not first
+    queue.push(lengths(node(2, Lane((0,)), shares=(small,)), 20, 20))
+    queue.ended(first.key)
+    found = queue.pop(placement)
+    assert found is not None
+    assert found.key == 2, "it had its build in hand in between, and did not want nothing"
+
+
+def test_who_wanted_nothing_for_a_while_has_saved_up_nothing() -> None:
+    placement, queue = Placement([builder(99, INTEL)]), ReadyQueue()
+    idle, busy = Share("idle"), Share("busy")
+    first = lengths(node(1, Lane((0,)), shares=(idle,)), 10, 10)
+    queue.push(first)
+    assert queue.pop(placement) is first
+    queue.ended(first.key)
+    for key in range(100, 140):
+        queue.push(lengths(node(key, Lane((0,)), shares=(busy,)), 10, 10))
+    for _ in range(20):
+        each = queue.pop(placement)
+        assert each is not None
+        queue.ended(each.key)
+    for key in range(10, 30):
+        queue.push(lengths(node(key, Lane((0,)), shares=(idle,)), 10, 10))
+    found = [each.key for _ in range(10) if (each := queue.pop(placement))]
+    assert sum(key >= 100 for key in found) == 5, "they take turns"
+
+
+def test_a_large_change_waits_no_longer_than_its_own_way_takes() -> None:
+    placement, queue = Placement([builder(999, INTEL)]), ReadyQueue()
+    for key in range(500, 600):
+        queue.push(lengths(node(key, Lane((0,)), shares=(Share("large"),)), 10, 200))
+    found = [False]
+    for key in range(100):
+        if not found[-1]:  # there is always one that is small, and never two
+            queue.push(lengths(node(key, Lane((0,)), shares=(Share(f"small-{key}"),)), 10, 10))
+        each = queue.pop(placement)
+        assert each is not None
+        queue.ended(each.key)
+        found.append(each.key >= 500)
+    assert found.index(True) <= 40, "half of the time is its"
+    assert sum(found[40:]) >= 25, "and has its part from then on"
 
 
 def test_who_comes_late_begins_where_its_lane_stands() -> None:

@@ -16,7 +16,6 @@ from ekaci_core.testing.builds import ScriptedBuilder, ScriptedNix, drv_path, fo
 
 pytestmark = pytest.mark.anyio
 
-FAILS = BuildFailed("builder failed with exit code 1", 1)
 OLD, NEW = Share("packages#7 old"), Share("packages#7 new")
 
 
@@ -121,40 +120,33 @@ async def test_waiting_ends_at_once_for_what_is_there(store: Store, family: Scri
             await run.finished([drv_path("lib")])
 
 
-async def test_what_failed_is_built_again_where_somebody_asks_and_nothing_else(
-    store: Store, family: ScriptedNix, tmp_path: Path
-) -> None:
+async def test_what_failed_is_tried_again_when_somebody_asks(store: Store, family: ScriptedNix, tmp_path: Path) -> None:
     await family.evaluated(store)
-    builder = ScriptedBuilder(family, {"old-app": [FAILS, FAILS]}, slots=2)
-    names = [drv_path("old-app")]
+    failed = BuildFailed("builder failed with exit code 1", 1)
+    builder = ScriptedBuilder(family, {"lib": [failed, failed]}, slots=2)
     async with scripted_scheduler(store, family, [builder], tmp_path).running() as run:
+        await run.add([Wanted(drv_path("old-suite"), share=OLD)])
         with anyio.fail_after(20):
-            await run.add([Wanted(drv_path("old-suite"), share=OLD)])
             await run.finished([drv_path("old-suite")])
-            assert (await states(store, "old-suite"))["old-suite"] is BuildState.TRANSITIVE_FAILURE
-            await run.withdraw(OLD)
-            await run.add([Wanted(drv_path("old-app"), share=NEW)])
-            await run.finished(names)
-            assert builder.attempts["old-app"] == 2, "it is known to fail"
-            await run.forget_failures([drv_path("old-app"), drv_path("lib"), drv_path("unheard-of")], "asked for again")
-            await run.finished(names)
-            await run.wait()
-    assert await states(store, "old-app", "old-suite") == {
-        "old-app": BuildState.SUCCESS,
-        "old-suite": BuildState.CANCELLED,
-    }
-    assert builder.attempts == {"lib": 1, "old-app": 3}
+            await run.add([Wanted(drv_path("old-suite"), share=NEW)])
+            await run.finished([drv_path("old-suite")])
+            assert builder.attempts == {"lib": 2}, "a failure stands"
+            await run.retry([drv_path("lib")], "asked for again")
+            await run.add([Wanted(drv_path("old-suite"), share=NEW)])
+            await run.finished([drv_path("old-suite")])
+    assert builder.attempts == {"lib": 3, "old-app": 1, "old-suite": 1}
+    assert (await states(store, "old-suite"))["old-suite"] is BuildState.SUCCESS
 
 
-async def test_failures_of_earlier_runs_are_forgotten_too(store: Store, family: ScriptedNix, tmp_path: Path) -> None:
+async def test_what_failed_in_an_earlier_run_is_tried_again(store: Store, family: ScriptedNix, tmp_path: Path) -> None:
     await family.evaluated(store)
-    builder = ScriptedBuilder(family, {"other": [FAILS, FAILS]})
+    failed = BuildFailed("builder failed with exit code 1", 1)
+    builder = ScriptedBuilder(family, {"lib": [failed, failed]}, slots=2)
     scheduler = scripted_scheduler(store, family, [builder], tmp_path)
-    with anyio.fail_after(20):
-        await scheduler.build([Wanted(drv_path("other"))])
-        assert (await states(store, "other"))["other"] is BuildState.FAILURE
-        async with scheduler.running() as run:
-            await run.forget_failures([drv_path("other")], "asked for again")
-            await run.add([Wanted(drv_path("other"), share=NEW)])
-            await run.finished([drv_path("other")])
-    assert (await states(store, "other"))["other"] is BuildState.SUCCESS
+    await scheduler.build([Wanted(drv_path("old-app"))])
+    async with scheduler.running() as run:
+        with anyio.fail_after(20):
+            await run.retry([drv_path("lib"), drv_path("other")], "asked for again")
+            await run.add([Wanted(drv_path("old-app"))])
+            await run.finished([drv_path("old-app")])
+    assert (await states(store, "old-app"))["old-app"] is BuildState.SUCCESS

@@ -1,142 +1,69 @@
-"""What runs often, or over tables that grow, finds its rows by an index."""
+"""Questions that are asked while builds run look up what they name: none reads a table from end to end."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from importlib import resources
+from pathlib import Path
 
 import pytest
 
-from ekaci_core.model.forge import Person
-from ekaci_core.model.review import ReviewState
-from ekaci_core.store import approvals, deliveries, posts, pull_requests, repositories, reviews
-from ekaci_core.store.deliveries import NewDelivery
-from ekaci_core.store.delivery import DeliveryId, DeliveryState
+from ekaci_core.store import open_store
 from ekaci_core.store.migrate import migrations, prepare
-from ekaci_core.store.outbox import PostId
-from ekaci_core.store.review import ReviewId
-from ekaci_core.testing.store_forges import FORK, HERE, THERE, check, pull_request, sha, wish
+from ekaci_core.store.queries import query
+from ekaci_core.testing.facts import drv
 
-DELIVERY, REVIEW, POST = DeliveryId(1), ReviewId(1), PostId(1)
-QUEUED = ReviewState.QUEUED
-Work = Callable[[sqlite3.Connection], object]
-
-SEARCHES: dict[str, Work] = {
-    "add_delivery": lambda tx: deliveries.add(tx, [NewDelivery("f", "i", "other", "push", b"x", 1.0)]),
-    "pending_deliveries": lambda tx: deliveries.pending(tx, 10, 0),
-    "given_up_reviews": lambda tx: reviews.given_up(tx, 1.0),
-    "end_delivery": lambda tx: deliveries.end(tx, DELIVERY, DeliveryState.HANDLED, "", 1.0),
-    "deliveries in a state": lambda tx: deliveries.newest(tx, DeliveryState.FAILED, 10, DeliveryId(9)),
-    "deliveries before one": lambda tx: deliveries.newest(tx, None, 10, DeliveryId(9)),
-    "delivery": lambda tx: deliveries.find(tx, DELIVERY),
-    "delivery_names": lambda tx: deliveries.names(tx, "f", 1.0),
-    "replay_delivery": lambda tx: deliveries.replay(tx, DELIVERY, 1.0),
-    "prune_deliveries": lambda tx: deliveries.prune(tx, 1e9, 10),
-    "ask_review": lambda tx: reviews.ask(tx, wish("b"), QUEUED, 1.0),
-    "ask_review for one that is there": lambda tx: reviews.ask(tx, wish(), QUEUED, 1.0),
-    "ask_review_again": lambda tx: reviews.ask_again(tx, REVIEW, 1.0),
-    "change_review": lambda tx: reviews.change(tx, REVIEW, QUEUED, expected=[QUEUED], detail="", now=1.0),
-    "finish_review": lambda tx: reviews.finish(tx, REVIEW, "merge", b"x", 1.0),
-    "review": lambda tx: reviews.find(tx, REVIEW),
-    "review_result": lambda tx: reviews.report(tx, REVIEW),
-    "reviews_of": lambda tx: reviews.of(tx, HERE, number=None, sha=None, limit=9),
-    "reviews_of a pull request": lambda tx: reviews.of(tx, HERE, number=1, sha=None, limit=9),
-    "reviews_of a commit": lambda tx: reviews.of(tx, HERE, number=None, sha=sha("a"), limit=9),
-    "reviews_of a commit of a pull request": lambda tx: reviews.of(tx, HERE, number=1, sha=sha("a"), limit=9),
-    "prune_results": lambda tx: reviews.prune_results(tx, 1e9, 10),
-    "want_checks": lambda tx: posts.want(tx, [check(text="another"), check("new")], 2.0),
-    "next_post_at": lambda tx: posts.next_at(tx, 1.0),
-    "post_sent": lambda tx: posts.sent(tx, POST, version=1, remote="1", now=1.0),
-    "post_failed": lambda tx: posts.failed(tx, POST, fault="", not_before=1.0, forget=True, version=1),
-    "posts_at": lambda tx: posts.at(tx, HERE, sha("a"), ()),
-    "posts_at under names": lambda tx: posts.at(tx, HERE, sha("a"), ["x", "y"]),
-    "prune_posts": lambda tx: posts.prune(tx, 1e9, 10),
-    "note_pull_request": lambda tx: pull_requests.note(tx, pull_request(), 1.0),
-    "known_pull_request": lambda tx: pull_requests.find(tx, HERE, 1),
-    "known_pull_requests of a repository": lambda tx: pull_requests.newest(tx, HERE, open_only=False, limit=9),
-    "open ones of a repository": lambda tx: pull_requests.newest(tx, HERE, open_only=True, limit=9),
-    "approve_commit": lambda tx: approvals.approve_commit(tx, HERE, sha("a"), by="me", now=1.0),
-    "commit_approval": lambda tx: approvals.of_commit(tx, HERE, sha("a")),
-    "approve_user": lambda tx: approvals.approve_user(tx, "f", Person("a", 1), notes="", now=1.0),
-    "remove_approved_user": lambda tx: approvals.remove_user(tx, "f", "a"),
-    "rename_repository": lambda tx: repositories.rename(tx, HERE, THERE),
-    "note_installed": lambda tx: repositories.note_installed(tx, "f", "i", [HERE], 1.0),
-    "note_uninstalled": lambda tx: repositories.note_uninstalled(tx, "f", "i", [HERE]),
-}
-
-# These read an index, or a table, in its order until they have enough; the index of some holds only what is wanted.
-WALKS: dict[str, tuple[Work, str]] = {
-    "deliveries": (lambda tx: deliveries.newest(tx, None, 10, None), "SCAN d"),
-    "live_reviews": (reviews.live, "SCAN v USING INDEX review_live"),
-    "known_pull_requests": (
-        lambda tx: pull_requests.newest(tx, None, open_only=False, limit=9),
-        "SCAN p USING INDEX pull_request_updated",
-    ),
-    "open ones": (
-        lambda tx: pull_requests.newest(tx, None, open_only=True, limit=9),
-        "SCAN p USING INDEX pull_request_open",
-    ),
-    "posts_due": (lambda tx: posts.due(tx, 1.0, 10), "SCAN p USING INDEX post_due"),
-}
-# What is at one commit is sorted after it was found.
-SORTED = {"reviews_of a commit", "reviews_of a commit of a pull request", "posts_at", "posts_at under names"}
+STEPS = migrations()
+OF_DERIVATIONS = [
+    "attempts",
+    "builds",
+    "claim_holders",
+    "derivation_ids",
+    "derivation_inputs",
+    "derivation_paths",
+    "derivations",
+    "last_attempts",
+    "last_changes",
+    "states",
+]
 
 
 @pytest.fixture
-def connection() -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        connection.execute("PRAGMA foreign_keys = ON")
-        prepare(connection, where="memory", steps=migrations())
-        deliveries.add(connection, [NewDelivery("f", "i", "name", "push", b"x", 1.0)])
-        reviews.ask(connection, wish(), QUEUED, 1.0)
-        posts.want(connection, [check()], 1.0)
-        pull_requests.note(connection, pull_request(head_repository=FORK), 1.0)
+def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as connection:
+        prepare(connection, where="a.db", steps=STEPS)
         yield connection
 
 
-def plan(connection: sqlite3.Connection, work: Work) -> list[str]:
-    """Run it, and explain every statement that it ran, those of foreign keys left out."""
-    ran = list[str]()
-    connection.set_trace_callback(ran.append)
-    work(connection)
-    connection.set_trace_callback(None)
-    statements = [each for each in ran if not each.startswith("--") or "\n" in each]
-    assert statements
-    return [row[3] for each in statements for row in connection.execute(f"EXPLAIN QUERY PLAN {each}")]
+@pytest.mark.parametrize("name", OF_DERIVATIONS)
+def test_what_is_asked_of_some_derivations_scans_nothing_but_their_list(
+    name: str, database: sqlite3.Connection
+) -> None:
+    plan = [detail for _, _, _, detail in database.execute(f"EXPLAIN QUERY PLAN {query(name)}", ("[1, 2]",))]
+    scanned = [found[1] for detail in plan if (found := re.match(r"SCAN (?:TABLE )?(\w+)", detail))]
+    assert set(scanned) <= {"json_each"}, plan
 
 
-def walks(lines: list[str]) -> list[str]:
-    return [each for each in lines if each.startswith("SCAN") and "json_each" not in each and "CONSTANT" not in each]
-
-
-@pytest.mark.parametrize("name", SEARCHES)
-def test_rows_are_searched(connection: sqlite3.Connection, name: str) -> None:
-    lines = plan(connection, SEARCHES[name])
-    assert walks(lines) == []
-    assert any("TEMP B-TREE" in each for each in lines) is (name in SORTED)
-
-
-@pytest.mark.parametrize("name", WALKS)
-def test_rows_are_read_in_the_order_of_an_index(connection: sqlite3.Connection, name: str) -> None:
-    work, walk = WALKS[name]
-    lines = plan(connection, work)
-    assert walks(lines) == [walk]
-    assert not any("TEMP B-TREE" in each for each in lines)
-
-
-def test_statements_name_the_states_that_are_live(connection: sqlite3.Connection) -> None:
-    """The index of what is live serves only statements that name the same states in the same order."""
-    live = ", ".join(f"'{state.value}'" for state in ReviewState if state.is_live)
-    [(index,)] = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'review_live'")
-    assert f"state IN ({live})" in index
-    queries = resources.files("ekaci_core.store.queries")
-    lists = {
-        found
-        for file in queries.iterdir()
-        if file.name.endswith(".sql")
-        for found in re.findall(r"state IN \(('waiting'[^)]*)\)", file.read_text("utf-8"))
+@pytest.mark.anyio
+async def test_the_last_events_of_an_older_database_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        prepare(connection, where="old.db", steps=STEPS[:5])
+        names = [drv(name).base_name.removesuffix(".drv") for name in ("a", "b", "c")]
+        connection.executemany(
+            "INSERT INTO derivation (id, path, inputs, system, outputs) VALUES (?, ?, x'', 'x86_64-linux', 'out')",
+            enumerate(names, start=1),
+        )
+        connection.executemany("INSERT INTO build (derivation, state, failures) VALUES (?, 10, 0)", [(1,), (2,), (3,)])
+        connection.executemany(
+            "INSERT INTO build_event (derivation, at, state, failures, cause) VALUES (?, ?, 10, 0, ?)",
+            [(1, 1.0, "first"), (2, 2.0, "only"), (1, 3.0, "last")],
+        )
+    async with open_store(path) as store:
+        found = await store.last_changes([drv("a"), drv("b"), drv("c")])
+    assert {each: (change.at, change.cause) for each, change in found.items()} == {
+        drv("a"): (3.0, "last"),
+        drv("b"): (2.0, "only"),
     }
-    assert lists == {live}

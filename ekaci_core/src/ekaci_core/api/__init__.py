@@ -19,7 +19,8 @@ from ekaci_core.api.context import Clock, Logger, PluginContext
 from ekaci_core.api.credentials import CredentialResolver, CredentialSource, CredentialType, CredentialUse, Lease
 from ekaci_core.api.errors import EkaciError, EvaluatorUnavailable, InfrastructureFault, UsageFault
 from ekaci_core.api.evaluator import EvaluationRequest, Evaluator, EvaluatorType
-from ekaci_core.api.nix import NixAnswer, NixPrograms, Realised
+from ekaci_core.api.nix import HearNix, NixAnswer, NixConversation, NixPrograms, Realised
+from ekaci_core.api.nix_events import NixEvent, NixMessage, NixResult, NixStarted, NixStopped
 from ekaci_core.model.build import BuildState
 from ekaci_core.model.derivation import Derivation, DerivationRecord, Output
 from ekaci_core.model.errors import BadName
@@ -180,6 +181,7 @@ __all__ = [
     "ForgeConfig",
     "ForgeEvent",
     "ForgeType",
+    "HearNix",
     "Ignored",
     "InLocalStore",
     "InfrastructureFault",
@@ -190,7 +192,13 @@ __all__ = [
     "MergeGroupAction",
     "MergeGroupChanged",
     "NixAnswer",
+    "NixConversation",
+    "NixEvent",
+    "NixMessage",
     "NixPrograms",
+    "NixResult",
+    "NixStarted",
+    "NixStopped",
     "NullAttribute",
     "Opinion",
     "Output",

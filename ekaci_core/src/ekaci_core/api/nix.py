@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import attrs
 
-from ekaci_core.api.builder import BuildOutcome, BuildRequest
+from ekaci_core.api.builder import BuildInterrupted, BuildOutcome, BuildRequest
+from ekaci_core.api.nix_events import NixEvent
 from ekaci_core.model.ids import DrvPath, StorePath
 
 
@@ -43,6 +44,15 @@ class NixAnswer:
     stderr: str
 
 
+HearNix = Callable[[Iterable[NixEvent]], None]
+"""Takes what Nix told, in order; each call is a sign of life, and writes to the log before it returns."""
+
+NixConversation = Callable[[HearNix], Awaitable[int | BuildInterrupted]]
+"""Has Nix build, passes on all that it tells, and returns the exit status that ``nix-store --realise`` would have had,
+or why there is none. When it is cancelled, it stops the build.
+"""
+
+
 class NixPrograms(Protocol):
     """Runs programs of Nix: each in a process group of its own, stopped and reaped also on cancellation."""
 
@@ -69,6 +79,17 @@ class NixPrograms(Protocol):
 
         Returns:
             What it came to; faults of programs and files are outcomes.
+        """
+        ...
+
+    async def follow(self, request: BuildRequest, converse: NixConversation) -> Realised:
+        """Make one attempt by talking to the daemon of this machine, without a program of Nix.
+
+        What ``converse`` hears becomes log, phases and evidence as in `realise`. It is cancelled when the attempt is,
+        at the end of either time limit, and when the log cannot be written.
+
+        Returns:
+            What it came to. An `InfrastructureFault` that ``converse`` raises is an outcome too.
         """
         ...
 

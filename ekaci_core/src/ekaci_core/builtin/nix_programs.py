@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import anyio.to_thread
 import attrs
 
-from ekaci_core.api import BuildRequest, DrvPath, NixAnswer, Realised, StorePath
+from ekaci_core.api import BuildRequest, DrvPath, NixAnswer, NixConversation, Realised, StorePath
 from ekaci_core.builtin.local_builder.command import build_command
+from ekaci_core.builtin.local_builder.conversing import Conversing
+from ekaci_core.builtin.local_builder.memory import Counter, find_counters
 from ekaci_core.builtin.local_builder.realising import Realising
 from ekaci_core.logs import LOG_BYTES
 from ekaci_core.nix.aterm import parse_derivation
@@ -47,6 +50,14 @@ class NixCommands:
             is_here=False,
             log_bytes=self.log_bytes,
         ).run()
+
+    async def follow(self, request: BuildRequest, converse: NixConversation) -> Realised:
+        """Make one attempt by talking to the daemon."""
+        return await Conversing(request, converse, self._counters, self.log_bytes).run()
+
+    @cached_property
+    def _counters(self) -> tuple[Counter, ...]:
+        return find_counters(daemon=True)
 
     async def run(
         self, argv: Sequence[str], *, environment: Mapping[str, str] | None = None, timeout_seconds: float = 60

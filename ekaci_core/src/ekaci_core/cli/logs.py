@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+import anyio
 import click
 
-from ekaci_core.cli.streams import write_bytes, write_out
+from ekaci_core.cli.streams import say, write_bytes, write_out
 from ekaci_core.logs import (
     Follower,
     PlainLog,
@@ -56,6 +57,8 @@ def _line_range(_: click.Context, __: click.Parameter, value: str | None) -> tup
 def logs(derivation: str, *, tail: int | None, lines: tuple[int, int | None] | None, follow: bool, raw: bool) -> int:
     """Print the log of DRV's last build: a derivation's path, or the 32 characters of its hash.
 
+    Of what was built elsewhere the log is fetched from Nix's substituters, and kept.
+
     Escape sequences and control characters are left out, lines over 64 KiB are cut, unless --raw is given.
     """
     if lines is not None and (tail is not None or follow):
@@ -78,11 +81,21 @@ def _opened(path: Path, derivation: str) -> PlainLog | SealedLog:
     try:
         return open_log(path)
     except FileNotFoundError:
+        _fetch(derivation)
+        return open_log(path)
+
+
+def _fetch(derivation: str) -> None:
+    from ekaci_core.server.fetched_log import fetch_build_log  # noqa: PLC0415 - most logs are here: others load more
+
+    fetched = anyio.run(fetch_build_log, derivation, os.environ)
+    if fetched is None:
         raise UsageFault(
             "there is no log of this derivation",
             where=derivation,
-            do="It was not built here, or its log was removed by age or size; `nix log` may have one.",
-        ) from None
+            do="It was not built here, or its log was removed by age or size, and no substituter has one.",
+        )
+    say(f"The log was fetched from {fetched.substituter}.")
 
 
 def _pieces(log: PlainLog | SealedLog, tail: int | None, lines: tuple[int, int | None] | None) -> Iterator[bytes]:

@@ -13,6 +13,9 @@ from ekaci_core.model.ids import DrvPath
 COUNTED_FAILURES: Final = 2
 """A derivation that failed this often is failed; transient failures and interruptions do not count."""
 
+MOST_BLOCKERS: Final = 1000
+"""A build names so many blockers at most: with each named, a derivation of very many inputs would cost their square."""
+
 
 class BuildState(enum.IntEnum):
     """Where a derivation stands. The numbers are the database's and never change meaning."""
@@ -90,7 +93,7 @@ class Build:
         failures: counted failing attempts, at most `COUNTED_FAILURES`; kept when it succeeds, so that a flaky build
             can be told.
         blockers: of a transitive failure, the transitive dependencies that failed for good or can be built nowhere;
-            of a blocked one, those that were interrupted; otherwise empty.
+            of a blocked one, those that were interrupted; otherwise empty. `MOST_BLOCKERS` of them at most.
     """
 
     drv: DrvPath
@@ -270,10 +273,16 @@ def _of_dependency(build: Build, event: DependencyFailed | DependencyInterrupted
     # A failure outranks an interruption, so a transitive failure names failures alone.
     if isinstance(event, DependencyFailed):
         known = build.blockers if state is BuildState.TRANSITIVE_FAILURE else frozenset()
-        return _to(build, BuildState.TRANSITIVE_FAILURE, blockers=known | {event.blocker})
+        return _blocked(build, BuildState.TRANSITIVE_FAILURE, known, event.blocker)
     if state is BuildState.TRANSITIVE_FAILURE or state.is_interruption:
         return build
-    return _to(build, BuildState.BLOCKED, blockers=build.blockers | {event.blocker})
+    return _blocked(build, BuildState.BLOCKED, build.blockers, event.blocker)
+
+
+def _blocked(build: Build, state: BuildState, known: frozenset[DrvPath], blocker: DrvPath) -> Build:
+    if len(known) >= MOST_BLOCKERS:  # when those it names are gone, whoever follows it finds the others
+        return build
+    return _to(build, state, blockers=known | {blocker})
 
 
 def _recovered(build: Build, blocker: DrvPath) -> Build:

@@ -25,6 +25,12 @@ _LONG_ERROR: Final = re.compile(
 )
 _ERROR_BYTES: Final = 64 * 1024
 
+LOG_LINE_RESULTS: Final = (101, 107)
+"""``ResultType`` of a line that a builder printed, and of one that a hook after the build did."""
+
+PHASE_RESULT: Final = 104
+"""``ResultType`` of a builder that enters a phase."""
+
 
 class ActivityKind(enum.IntEnum):
     """The activities that matter to somebody who waits for a build."""
@@ -117,13 +123,10 @@ def _stopped(record: dict[str, Any]) -> Record:
 
 
 def _result(record: dict[str, Any]) -> Record | None:
-    match record["type"]:
-        case 101 | 107:
-            return BuilderLine(int(record["id"]), str(record["fields"][0]))
-        case 104:
-            return PhaseSet(int(record["id"]), str(record["fields"][0]))
-        case _:
-            return None
+    kind = record["type"]
+    if kind in LOG_LINE_RESULTS:
+        return BuilderLine(int(record["id"]), str(record["fields"][0]))
+    return PhaseSet(int(record["id"]), str(record["fields"][0])) if kind == PHASE_RESULT else None
 
 
 def _message(record: dict[str, Any]) -> Record:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import anyio
 
 from ekaci_core.api import Clock
 from ekaci_core.model.ids import DrvPath
+from ekaci_core.scheduler.clock_jumps import Moment
 from ekaci_core.scheduler.worker import process_of, worker_name
 from ekaci_core.store.contract import Store
+
+_LOOK_SECONDS: Final = 1.0
 
 
 class Claims:
@@ -52,14 +57,20 @@ class Claims:
         await self._store.release_claims(self.worker)
 
     async def renew(self) -> None:
-        """Renew all that is held, for ever.
+        """Renew all that is held, for ever, and soon after the time of day was set: others see leases end by that.
 
         A lease that was lost meanwhile (the machine slept) is not fought for: Nix's own locks keep two builds of one
         derivation apart, and both ends are recorded.
         """
         while True:
-            await anyio.sleep(self._lease / 3)
+            await self._until_renewal()
             await self._store.renew_claims(self.worker, until=self.until)
+
+    async def _until_renewal(self) -> None:
+        renewed, seconds = Moment.of(self._clock), self._lease / 3
+        deadline = anyio.current_time() + seconds
+        while (left := deadline - anyio.current_time()) > 0 and not renewed.has_jumped(self._clock):  # noqa: ASYNC110 - a clock tells nobody
+            await anyio.sleep(min(left, _LOOK_SECONDS))
 
     async def _claim(self, drv: DrvPath) -> str | None:
         return await self._store.claim(drv, self.worker, now=self._clock.now(), until=self.until)

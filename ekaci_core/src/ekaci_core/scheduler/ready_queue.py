@@ -7,6 +7,7 @@ from typing import Final
 
 import attrs
 
+from ekaci_core.scheduler.accounts import Accounts
 from ekaci_core.scheduler.node import RUNNABLE, Node, Rank
 from ekaci_core.scheduler.placement import Lane, Placement
 from ekaci_core.scheduler.wishes import Share
@@ -16,12 +17,13 @@ _Order = tuple[float, float, Rank]
 _NOBODYS: Final = (Share(),)
 
 
-@attrs.define(eq=False)
-class _Account:
-    """What a share has had: expected seconds of building, divided by its weight."""
+@attrs.frozen
+class _Begun:
+    """What was taken out: for whom, and for how many expected seconds."""
 
-    spent: float = 0.0
-    waiting: int = 0
+    node: Node
+    share: Share
+    seconds: float
 
 
 class ReadyQueue:
@@ -29,9 +31,12 @@ class ReadyQueue:
 
     There are as many lanes as different sets of builders, which are few, so that a derivation whose builders are all
     busy holds up none for which a slot is free. Among equal priorities the share goes first that will have had least
-    once its next build is done, so that of two that had as much the one with the shorter build goes. A share that comes
-    late begins where the one stands that went last in its lane: it saves up nothing while it wants nothing, and however
-    many come, those that wait do get their turn.
+    once the longest way from its next build is done. With that a small change is done, and it keeps its place to the
+    end; what is large gives way to it, for as long as its own way takes. What a share has had, and where one begins
+    that comes late, is in its account.
+
+    So small shares end in the order in which equal parts would end them, and none waits for bits of all others: the
+    idea of the fair sojourn protocol (Friedman and Henderson, Fairness and efficiency in web server protocols, 2003).
 
     A derivation that several shares want waits in each of them. A node whose rank rises is pushed again; by the time
     its other entries come up it has left the queue.
@@ -39,37 +44,44 @@ class ReadyQueue:
 
     def __init__(self) -> None:
         self._lanes: dict[Lane, dict[Share, _Heap]] = {}
-        self._accounts: dict[Share, _Account] = {}
-        self._now: dict[Lane, float] = {}
+        self._accounts = Accounts()
+        self._begun: dict[int, _Begun] = {}
 
     def push(self, node: Node) -> None:
-        """Let a node wait for a slot, or move it forward after its rank rose."""
+        """Let a node wait for a slot, again after an attempt, or move it forward after its rank rose."""
         node.queued = True
         entry = (node.rank, node)
         for share in node.shares or _NOBODYS:
             heappush(self._heap(node.lane, share), entry)
+        self.ended(node.key)
 
     def pop(self, placement: Placement) -> Node | None:
-        """Take out the first node for which a builder has a free slot."""
+        """Take out the first node for which a builder has a free slot. Say so when it has `ended`."""
         best: tuple[_Order, Share, _Heap] | None = None
         for lane, heaps in self._lanes.items():
             if placement.free(lane) is None:
                 continue
             for share in [share for share, heap in heaps.items() if not _settle(heap)]:
                 del heaps[share]
-                self._accounts[share].waiting -= 1
+                self._accounts.leave(share)
             for share, heap in heaps.items():
                 rank, first = heap[0]
-                order = (rank[0], self._accounts[share].spent + first.seconds / share.weight, rank)
+                order = (rank[0], self._accounts.spent(share) + _way(first) / share.weight, rank)
                 if best is None or order < best[0]:
                     best = (order, share, heap)
         if best is None:
             return None
-        (_, spent, _), share, heap = best
+        _, share, heap = best
         _, node = heappop(heap)
         node.queued = False
-        self._accounts[share].spent = self._now[node.lane] = spent
+        self._begun[node.key] = _Begun(node, share, node.seconds)
+        self._accounts.charge(share, node.seconds)
         return node
+
+    def ended(self, key: int) -> None:
+        """Note that what was taken out is not being built any more; call it after pushing what follows from that."""
+        if (begun := self._begun.pop(key, None)) is not None:
+            self._accounts.served(begun.node.lane, begun.share, begun.seconds)
 
     @property
     def waiting(self) -> bool:
@@ -80,12 +92,13 @@ class ReadyQueue:
         heaps = self._lanes.setdefault(lane, {})
         heap = heaps.get(share)
         if heap is None:
+            self._accounts.enter(lane, share, among=heaps)
             heap = heaps[share] = []
-            account = self._accounts.setdefault(share, _Account())
-            if not account.waiting:
-                account.spent = max(account.spent, self._now.get(lane, 0.0))
-            account.waiting += 1
         return heap
+
+
+def _way(node: Node) -> float:
+    return max(node.chain, node.seconds)
 
 
 def _settle(heap: _Heap) -> bool:

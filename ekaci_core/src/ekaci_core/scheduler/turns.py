@@ -18,13 +18,15 @@ from ekaci_core.model.derivation import DerivationRecord
 from ekaci_core.model.event import BuildFinished, BuildStarted, ReviewEvent, ReviewNote
 from ekaci_core.model.ids import StorePath
 from ekaci_core.scheduler.attempt import Attempts, Result, log_name, result_of
-from ekaci_core.scheduler.build_graph import BuildGraph, Effects
+from ekaci_core.scheduler.build_graph import BuildGraph
 from ekaci_core.scheduler.copying import Copies
-from ekaci_core.scheduler.durations import subject
+from ekaci_core.scheduler.durations import asked
+from ekaci_core.scheduler.effects import Effects
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.scheduler.node import RUNNABLE, Node
 from ekaci_core.scheduler.placement import Placement
 from ekaci_core.scheduler.ready_queue import ReadyQueue
+from ekaci_core.scheduler.residents import Residents
 from ekaci_core.store.contract import (
     AttemptEnd,
     AttemptId,
@@ -102,6 +104,7 @@ class Turns:
     _store: Store
     _placement: Placement
     _graph: BuildGraph
+    _residents: Residents
     _ledger: Ledger
     _attempts: Attempts
     _events: Broadcast[ReviewEvent]
@@ -162,6 +165,8 @@ class Turns:
         """End the build of one derivation, or what is brought to a builder for it; whether it is being built."""
         self._copies.cancel(key)
         job = self.jobs.get(key)
+        if job is None:
+            self._queue.ended(key)
         if job is not None and job not in self._ended:  # else it has an outcome of its own
             job.stop(why)
         return job is not None
@@ -205,14 +210,14 @@ class Turns:
             self._turn_is_due()
         effects, ends, releases = self._follow_up(ended)
         for node, why in self._unreachable:
+            self._queue.ended(node.key)
             if node.build.state in RUNNABLE:
                 self._graph.apply(node, NoBuilder(), why, effects)
         self._unreachable.clear()
-        for node in effects.ready:
-            if (pause := self._paused.get(node.key)) is not None:
-                builds.start_soon(self._after, pause)
-            elif node.build.state in RUNNABLE:
-                self._queue.push(node)
+        self._push(builds, effects.ready)
+        for each in ended:
+            self._queue.ended(each.node.key)
+        self._residents.make_room()
         taken = self._take(builds)
         starts = [self._start(node, at) for node, at in taken]
         with anyio.CancelScope(shield=True):  # what was taken is recorded, and then begins or is given back
@@ -230,10 +235,26 @@ class Turns:
                 self._begin(builds, Job(node, at, answer.attempt, record, self._clock.monotonic()))
             else:
                 self._placement.give_back(at, node.lane)
+                self._queue.ended(node.key)
                 self._turn_is_due()  # another may have the slot
                 not_begun(node, answer)
+        await self._residents.expect(job.node for key in begun if (job := self.jobs.get(key)) is not None)
+        if effects.absent_ready or effects.absent_ended:
+            there = len(effects.ready)
+            await self._residents.complete(effects)
+            self._push(builds, effects.ready[there:])
+            self._turn_is_due()
+        self._residents.make_room()
         self._due = self._wake.is_set()
         react(effects)
+
+    def _push(self, builds: anyio.abc.TaskGroup, ready: Iterable[Node]) -> None:
+        """Queue what may start, now or after a pause."""
+        for node in ready:
+            if (pause := self._paused.get(node.key)) is not None:
+                builds.start_soon(self._after, pause)
+            elif node.build.state in RUNNABLE:
+                self._queue.push(node)
 
     def _tell(self, ended: Iterable[Job]) -> None:
         for job in ended:
@@ -278,8 +299,8 @@ class Turns:
 
     def _remember(self, job: Job) -> None:
         """Keep what was built, so that a builder can be asked whether it has it."""
-        if len(self._placement.offers) > 1 and job.node.dependents:
-            self._outputs[job.node.key] = tuple(each.path for each in job.record.outputs if each.path is not None)
+        if len(self._placement.offers) > 1 and self._graph.residue.is_needed(job.node.row):
+            self._outputs[job.node.row] = tuple(each.path for each in job.record.outputs if each.path is not None)
             if len(self._outputs) > _REMEMBERED:
                 del self._outputs[next(iter(self._outputs))]
 
@@ -300,7 +321,7 @@ class Turns:
             result.exit_status,
             result.outcome,
             result.reason,
-            learnt=(subject(job.record), took) if isinstance(job.outcome, Built) else None,
+            learnt=[(each, took) for each in asked([job.record])] if isinstance(job.outcome, Built) else (),
             kind=result.kind,
         )
 
@@ -334,7 +355,7 @@ class Turns:
         return taken
 
     def _choose(self, node: Node) -> int | None:
-        inputs = [path for key in node.inputs for path in self._outputs.get(key, ())]
+        inputs = [path for row in node.below for path in self._outputs.get(row, ())]
         return self._placement.free(node.lane, inputs)
 
     def _start(self, node: Node, at: int) -> BuildStart:

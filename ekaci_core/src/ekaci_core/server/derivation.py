@@ -13,7 +13,7 @@ from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.nix.environment import nix_environment
 from ekaci_core.nix.path_info import invalid_paths
-from ekaci_core.scheduler.durations import subject
+from ekaci_core.scheduler.durations import asked, learnt_seconds
 from ekaci_core.server.known import known_derivation, known_store
 from ekaci_core.server.places import Places
 from ekaci_core.store.contract import Attempt, BuildChange, DerivationId, Store
@@ -76,13 +76,13 @@ async def derivation_report(text: str, environment: Mapping[str, str]) -> Deriva
         number, record = await _record(store, drv)
         dependents = await store.dependents(number)
         closure = await store.closure([number])
-        learnt = await store.durations([subject(record)])
+        learnt = await store.durations(asked([record]))
         valid, note = await _validity(record, environment)
         return DerivationReport(
             record,
             (await store.last_changes([drv])).get(drv),
             tuple((await store.attempts([drv])).get(drv, ())),
-            learnt.get(subject(record)),
+            learnt_seconds(learnt, record),
             valid,
             (len(record.inputs), len(closure) - 1),
             (sum(steps == 1 for steps in dependents.values()), len(dependents)),

@@ -144,7 +144,7 @@ class OneReview:
         name = f"{wish.repository}#{wish.number or wish.base}@{wish.head_sha.short}"
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._tell_progress, compared.jobs)
-            result = await self._parts.builds.build(Share(name), compared.jobs)
+            result = await self._parts.builds.build(Share(name), compared.jobs, again=self._record.round > 1)
             tasks.cancel_scope.cancel()
         return result
 

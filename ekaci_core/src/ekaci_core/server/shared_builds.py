@@ -21,6 +21,7 @@ from ekaci_core.store import Store
 PAUSE_SECONDS: Final = 30.0
 """After a fault of the machine, before anything is built again."""
 _FAREWELL_SECONDS: Final = 10.0
+_ASKED_AGAIN: Final = "asked for again"
 
 
 @attrs.define(eq=False)
@@ -52,8 +53,10 @@ class SharedBuilds:
                 self._opened = anyio.Event()
             await anyio.sleep(PAUSE_SECONDS)
 
-    async def build(self, share: Share, jobs: Sequence[JobComparison]) -> BuildResult:
+    async def build(self, share: Share, jobs: Sequence[JobComparison], *, again: bool = False) -> BuildResult:
         """Build what head has new in these jobs, and base's derivation of what fails; return once all has ended.
+
+        With ``again``, what failed before gets all its attempts once more.
 
         Leaving it by cancellation gives up what nobody else wants.
 
@@ -66,6 +69,8 @@ class SharedBuilds:
         run = await self._open()
         before = run.built
         try:
+            if again:
+                await run.retry(await self._culprits(changes), _ASKED_AGAIN)
             await run.look([change.base.drv for change in changes if change.base is not None])
             await self._through(run, [Wanted(each.head.drv, share=share) for each in changes if each.head is not None])
             bases = await self._bases_to_know(changes)
@@ -94,7 +99,7 @@ class SharedBuilds:
         """
         run = await self._open()
         try:
-            await run.forget_failures(forget, "asked for again")
+            await run.retry(forget, _ASKED_AGAIN)
             await run.add([Wanted(drv, share=share)])
             queued()
             await run.finished([drv])
@@ -118,6 +123,12 @@ class SharedBuilds:
         if wanted:
             await run.add(wanted)
             await run.finished([wish.drv for wish in wanted])
+
+    async def _culprits(self, changes: Sequence[AttributeChange]) -> set[DrvPath]:
+        """Find what keeps head's derivations from having been built."""
+        builds = await self._store.builds({each.head.drv for each in changes if each.head is not None})
+        failed = {drv for drv, build in builds.items() if build.state is BuildState.FAILURE}
+        return failed.union(*(build.blockers for build in builds.values()))
 
     async def _bases_to_know(self, changes: Sequence[AttributeChange]) -> set[DrvPath]:
         """Find the derivations of base whose results tell whether what fails on head failed before."""

@@ -45,7 +45,7 @@ def write(
             for end in writes.ends
         ),
     )
-    connection.executemany(query("learn_duration"), [end.learnt for end in writes.ends if end.learnt is not None])
+    connection.executemany(query("learn_duration"), [each for end in writes.ends for each in end.learnt])
     builds.record(connection, writes.changes)
     connection.executemany(
         "DELETE FROM claim WHERE derivation = ? AND worker = ?", ((key, worker) for key in writes.releases)

@@ -24,8 +24,12 @@ def record(connection: sqlite3.Connection, changes: Sequence[BuildChange]) -> No
         UnknownDerivation: a derivation or a blocker is not stored.
     """
     ids = _others(connection, changes)
-    numbered = [(change, ids[change.build.drv] if change.key is None else change.key) for change in changes]
-    last = {number: change.build for change, number in numbered}
+    earlier = connection.execute(query("last_event")).fetchone()
+    numbered = [
+        (event, change, ids[change.build.drv] if change.key is None else change.key)
+        for event, change in enumerate(changes, start=earlier[0] + 1 if earlier else 1)
+    ]
+    last = {number: (change.build, event) for event, change, number in numbered}
     connection.executemany(
         query("record_build"),
         (
@@ -34,15 +38,16 @@ def record(connection: sqlite3.Connection, changes: Sequence[BuildChange]) -> No
                 build.state,
                 build.failures,
                 packed(sorted(ids[blocker] for blocker in build.blockers)) if build.blockers else None,
+                event,
             )
-            for number, build in last.items()
+            for number, (build, event) in last.items()
         ),
     )
     connection.executemany(
         query("record_build_event"),
         (
-            (number, change.at, change.build.state, change.build.failures, storable(change.cause))
-            for change, number in numbered
+            (event, number, change.at, change.build.state, change.build.failures, storable(change.cause))
+            for event, change, number in numbered
         ),
     )
 

@@ -22,6 +22,7 @@ from ekaci_core.model.package import PackageMeta
 from ekaci_core.store.cancellation import Cancellations
 from ekaci_core.store.delivery import Deliveries
 from ekaci_core.store.forge_facts import ForgeFacts
+from ekaci_core.store.numbered import NumberedRecord
 from ekaci_core.store.outbox import Outbox
 from ekaci_core.store.review import Reviews
 from ekaci_core.store.tally import Tallies
@@ -148,7 +149,7 @@ class AttemptEnd:
     exit_status: int | None
     outcome: BuildState
     reason: str
-    learnt: tuple[str, float] | None = None
+    learnt: Sequence[tuple[str, float]] = ()
     kind: TransientKind | None = None
 
 
@@ -276,6 +277,14 @@ class Store(Cancellations, Deliveries, ForgeFacts, Outbox, Reviews, Tallies, Pro
 
     async def derivations(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, DerivationRecord]:
         """Return derivations by number."""
+        ...
+
+    async def inputs(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, Sequence[int]]:
+        """Return the numbers of what these need directly, in the order in which `derivations` has their paths."""
+        ...
+
+    async def derivations_with_inputs(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, NumberedRecord]:
+        """Return derivations by number, with the numbers of their inputs."""
         ...
 
     async def derivation_ids(self, paths: Collection[DrvPath]) -> Mapping[DrvPath, DerivationId]:

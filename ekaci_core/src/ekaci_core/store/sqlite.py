@@ -47,6 +47,7 @@ from ekaci_core.store.derivations import add as add_derivations
 from ekaci_core.store.evaluations import drop as drop_evaluations
 from ekaci_core.store.group_commit import GroupCommit
 from ekaci_core.store.migrate import migrations, prepare
+from ekaci_core.store.numbered import NumberedRecord
 from ekaci_core.store.sqlite_deliveries import SqliteDeliveries
 from ekaci_core.store.sqlite_forge_facts import SqliteForgeFacts
 from ekaci_core.store.sqlite_outbox import SqliteOutbox
@@ -152,6 +153,14 @@ class SqliteStore(SqliteDeliveries, SqliteForgeFacts, SqliteOutbox, SqliteReview
     async def derivations(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, DerivationRecord]:
         """See `Store`."""
         return await self._database.read(lambda tx: derivations.by_id(tx, ids))
+
+    async def inputs(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, Sequence[int]]:
+        """See `Store`."""
+        return await self._database.read(lambda tx: derivations.inputs(tx, ids))
+
+    async def derivations_with_inputs(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, NumberedRecord]:
+        """See `Store`."""
+        return await self._database.read(lambda tx: derivations.numbered(tx, ids))
 
     async def derivation_ids(self, paths: Collection[DrvPath]) -> Mapping[DrvPath, DerivationId]:
         """See `Store`."""

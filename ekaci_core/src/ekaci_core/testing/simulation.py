@@ -229,21 +229,22 @@ def lower_bound(packages: PackageSet, seconds: Seconds, machines: int) -> float:
     return max(max(ends.values(), default=0.0), work / machines)
 
 
-def long_tailed(record: DerivationRecord, *, sigma: float = 1.5, each: float = 0.25) -> float:
+def long_tailed(record: DerivationRecord, *, sigma: float = 1.5, each: float = 0.25, seed: str = "") -> float:
     """Seconds of a build, the same each time: lognormal over names with a median of 30, as build times are.
 
     Args:
         record: what is built.
         sigma: how far names are apart.
         each: how far derivations of one name are apart.
+        seed: another one makes other durations.
     """
-    of_name, own = random.Random(record.name), random.Random(record.path)  # noqa: S311 - no secrets
+    of_name, own = random.Random(seed + record.name), random.Random(seed + record.path)  # noqa: S311 - no secrets
     return 30.0 * of_name.lognormvariate(0, sigma) * own.lognormvariate(0, each)
 
 
-def small_changes(packages: PackageSet, count: int) -> list[PackageSet]:
+def small_changes(packages: PackageSet, count: int, *, seed: int = 7) -> list[PackageSet]:
     """Make up changes to one package, or to two or three that need one another; all else that they need is there."""
-    dice = random.Random(7)  # noqa: S311 - no secret
+    dice = random.Random(seed)  # noqa: S311 - no secret
     changes = []
     for number in range(count):
         chosen: list[DerivationRecord] = []

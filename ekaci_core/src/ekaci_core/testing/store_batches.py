@@ -69,7 +69,7 @@ class BuildBatchesConformance:
         assert isinstance(begun, BuildBegun)
         ready = Build(drv("b"), BUILDABLE)
         writes = BuildWrites(
-            ends=[AttemptEnd(begun.attempt, 3, 0, BuildState.SUCCESS, "", ("x86_64-linux a", 8.0))],
+            ends=[AttemptEnd(begun.attempt, 3, 0, BuildState.SUCCESS, "", [("x86_64-linux a", 8.0), ("any a", 9.0)])],
             changes=[
                 BuildChange(Build(drv("a"), BuildState.SUCCESS), 3, "built", ids[drv("a")]),
                 BuildChange(ready, 3, "its inputs are there", ids[drv("b")]),
@@ -84,10 +84,13 @@ class BuildBatchesConformance:
         assert await store.claims() == {drv("b"): "me"}
         ended = (await store.last_attempts([drv("a")]))[drv("a")]
         assert (ended.ended_at, ended.exit_status, ended.outcome) == (3, 0, BuildState.SUCCESS)
-        assert await store.durations(["x86_64-linux a", "x86_64-linux b"]) == {"x86_64-linux a": 8.0}
+        assert await store.durations(["x86_64-linux a", "x86_64-linux b", "any a"]) == {
+            "x86_64-linux a": 8.0,
+            "any a": 9.0,
+        }
 
     async def test_the_last_durations_count_most(self, store: Store) -> None:
-        ends = [AttemptEnd(AttemptId(0), 0, 0, BuildState.SUCCESS, "", ("s", each)) for each in (10.0, 20.0, 40.0)]
+        ends = [AttemptEnd(AttemptId(0), 0, 0, BuildState.SUCCESS, "", [("s", each)]) for each in (10.0, 20.0, 40.0)]
         for end in ends:
             await store.write_builds(BuildWrites(ends=[end]), "me", now=0, until=1)
         assert await store.durations(["s"]) == {"s": 27.5}
@@ -103,6 +106,13 @@ class BuildBatchesConformance:
         with pytest.raises(UnknownDerivation):
             await store.write_builds(writes, "me", now=1, until=2)
         assert (await store.builds([drv("a")]))[drv("a")].state is BUILDABLE
+
+    async def test_a_lease_from_before_the_clock_was_set_back_ends_too(self, store: Store) -> None:
+        await store.add_derivations([record("a")])
+        assert await store.claim(drv("a"), "one", now=1_000_000, until=1_000_060) is None
+        assert await store.claim(drv("a"), "two", now=999_900, until=999_960) == "one", "it was set by little"
+        assert await store.claim(drv("a"), "two", now=0, until=60) is None
+        assert await store.claim(drv("a"), "one", now=1, until=61) == "two"
 
     async def test_claims_are_renewed_and_given_up_together(self, store: Store) -> None:
         await _ready(store, "a", "b", "c")

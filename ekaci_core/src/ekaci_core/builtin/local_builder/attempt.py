@@ -21,6 +21,8 @@ from ekaci_core.nix.internal_json import (
 _LOGGED_LEVEL: Final = 1
 _KEPT_ERRORS: Final = 20
 _KEPT_PLAIN: Final = 10
+_KEPT_ACTIVITIES: Final = 1000  # of more at once, who builds with one job does not hear in earnest
+_SHOWN_CHARACTERS: Final = 200
 
 
 class Attempt:
@@ -59,7 +61,7 @@ class Attempt:
                 return _encoded(f"{self._others.get(record.activity, '')}{record.text}{cut}\n")
             case PhaseSet():
                 if self._on_phase is not None and record.activity not in self._others:
-                    self._on_phase(record.phase)
+                    self._on_phase(record.phase[:_SHOWN_CHARACTERS])
             case ActivityStarted():
                 self._started(record)
             case ActivityStopped():
@@ -80,11 +82,12 @@ class Attempt:
 
     def _started(self, record: ActivityStarted) -> None:
         if record.kind is ActivityKind.WAITING_FOR_LOCK:
-            self._waiting.add(record.activity)
+            if len(self._waiting) < _KEPT_ACTIVITIES:
+                self._waiting.add(record.activity)
         elif record.kind is ActivityKind.BUILD:
             if record.subject == self._drv:
                 self.began = True
-            else:  # an input that had gone: its lines get its name in front
+            elif len(self._others) < _KEPT_ACTIVITIES:  # an input that had gone: its lines get its name in front
                 self._others[record.activity] = f"{_name_of(record.subject)}> "
 
 
@@ -96,4 +99,4 @@ def _name_of(path: str) -> str:
     try:
         return DrvPath.parse(path).name
     except BadName:
-        return path
+        return path[:_SHOWN_CHARACTERS]

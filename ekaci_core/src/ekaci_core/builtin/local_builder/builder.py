@@ -17,7 +17,8 @@ from ekaci_core.logs import LOG_BYTES
 class LocalBuilder(InLocalStore):
     """Builds in the store of this machine, through its daemon or, as root, without.
 
-    ``counters`` count the out-of-memory kills that builds of this store can be among.
+    ``counters`` count the out-of-memory kills that builds of this store can be among. ``arguments`` are put behind
+    those of every attempt.
     """
 
     name: str
@@ -27,12 +28,13 @@ class LocalBuilder(InLocalStore):
     environment: Mapping[str, str]
     counters: tuple[Counter, ...] = attrs.field(factory=find_counters)
     log_bytes: int = LOG_BYTES
+    arguments: tuple[str, ...] = ()
 
     async def build(self, request: BuildRequest) -> BuildOutcome:
         """Make one attempt."""
         realising = Realising(
             request,
-            build_command(request),
+            [*build_command(request), *self.arguments],
             self.environment,
             counters=self.counters,
             log_bytes=self.log_bytes,

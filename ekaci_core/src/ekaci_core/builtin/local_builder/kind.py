@@ -10,11 +10,12 @@ import attrs
 
 from ekaci_core.api import PluginContext, System
 from ekaci_core.builtin.local_builder.builder import LocalBuilder
+from ekaci_core.builtin.local_builder.command import hook_options
 from ekaci_core.builtin.local_builder.memory import builds_in_daemon, find_counters
 from ekaci_core.logs import LOG_BYTES
 from ekaci_core.model.errors import UsageFault
 from ekaci_core.nix.settings import NixSettings
-from ekaci_core.nix.versions import probe
+from ekaci_core.nix.versions import Access, probe
 
 _NIX_DEFAULT_JOBS = 1
 
@@ -52,8 +53,9 @@ class LocalBuilderType:
         """
         if config.slots is not None and config.slots < 1:
             raise UsageFault("must be at least 1", where="builders.slots", do="leave it out for one per processor")
-        settings = (await probe(context.environment)).settings
-        yield _builder(config, settings, context.environment)
+        nix = await probe(context.environment)
+        arguments = hook_options() if nix.access is Access.DIRECT else ()
+        yield attrs.evolve(_builder(config, nix.settings, context.environment), arguments=arguments)
 
 
 def _builder(config: LocalBuilderConfig, settings: NixSettings, environment: Mapping[str, str]) -> LocalBuilder:

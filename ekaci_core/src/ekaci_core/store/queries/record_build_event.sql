@@ -1,1 +1,1 @@
-INSERT INTO build_event (derivation, at, state, failures, cause) VALUES (?, ?, ?, ?, ?)
+INSERT INTO build_event (id, derivation, at, state, failures, cause) VALUES (?, ?, ?, ?, ?, ?)

@@ -1,0 +1,1 @@
+"""The builder type ``daemon``: this machine's Nix daemon, by its own protocol."""
