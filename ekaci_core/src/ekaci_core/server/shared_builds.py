@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import anyio
 import attrs
 
-from ekaci_core.api import Clock, Logger
+from ekaci_core.api import Builder, Clock, Logger
 from ekaci_core.model.build import BuildState
 from ekaci_core.model.change import AttributeChange, Change, JobComparison
 from ekaci_core.model.ids import DrvPath
@@ -76,6 +76,33 @@ class SharedBuilds:
             bases = await self._bases_to_know(changes)
             await self._through(run, [Wanted(drv, ATTRIBUTION_PRIORITY, share) for drv in sorted(bases)])
             return BuildResult(run.built - before, tuple(run.infrastructure))
+        finally:
+            if self._run is run:
+                with anyio.move_on_after(_FAREWELL_SECONDS, shield=True):
+                    await run.withdraw(share)
+
+    @property
+    def builders(self) -> Sequence[Builder]:
+        """Who builds."""
+        return self._scheduler.builders
+
+    async def build_one(
+        self, share: Share, drv: DrvPath, *, forget: Collection[DrvPath] = (), queued: Callable[[], None] = lambda: None
+    ) -> None:
+        """Build a derivation that the store knows; return once it has ended, or builds have stopped for a fault.
+
+        The failures of ``forget`` are forgotten first; ``queued`` is called once that is recorded. Leaving it by
+        cancellation gives up what nobody else wants.
+
+        Raises:
+            InfrastructureFault: a derivation has vanished, or Nix or the store failed.
+        """
+        run = await self._open()
+        try:
+            await run.retry(forget, _ASKED_AGAIN)
+            await run.add([Wanted(drv, share=share)])
+            queued()
+            await run.finished([drv])
         finally:
             if self._run is run:
                 with anyio.move_on_after(_FAREWELL_SECONDS, shield=True):

@@ -20,11 +20,8 @@ from ekaci_core.model.evaluation import AttributeFault, EvaluatedItem, Evaluatio
 from ekaci_core.model.ids import AttrPath, DrvPath, System
 from ekaci_core.model.package import PackageMeta
 from ekaci_core.store.cancellation import Cancellations
-from ekaci_core.store.delivery import Deliveries
-from ekaci_core.store.forge_facts import ForgeFacts
 from ekaci_core.store.numbered import NumberedRecord
-from ekaci_core.store.outbox import Outbox
-from ekaci_core.store.review import Reviews
+from ekaci_core.store.serving import ServingStore
 
 EvaluationId = NewType("EvaluationId", int)
 DerivationId = NewType("DerivationId", int)
@@ -185,7 +182,7 @@ class Attempt:
     kind: TransientKind | None = None
 
 
-class Store(Cancellations, Deliveries, ForgeFacts, Outbox, Reviews, Protocol):
+class Store(Cancellations, ServingStore, Protocol):
     """Reads see all that was written before them; each writing method is one transaction, unless it says otherwise.
 
     A write that was begun is finished even if the caller is cancelled meanwhile. Builds, claims and attempts are of
