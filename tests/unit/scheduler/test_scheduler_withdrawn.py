@@ -150,3 +150,22 @@ async def test_what_failed_in_an_earlier_run_is_tried_again(store: Store, family
             await run.add([Wanted(drv_path("old-app"))])
             await run.finished([drv_path("old-app")])
     assert (await states(store, "old-app"))["old-app"] is BuildState.SUCCESS
+
+
+async def test_what_nobody_wants_any_more_is_not_built_because_its_input_is_tried_again(
+    store: Store, family: ScriptedNix, tmp_path: Path
+) -> None:
+    await family.evaluated(store)
+    failed = BuildFailed("builder failed with exit code 1", 1)
+    builder = ScriptedBuilder(family, {"lib": [failed, failed]}, slots=2)
+    async with scripted_scheduler(store, family, [builder], tmp_path).running() as run:
+        await run.add([Wanted(drv_path("old-suite"), share=OLD), Wanted(drv_path("new-app"), share=NEW)])
+        with anyio.fail_after(20):
+            await run.finished([drv_path("old-suite"), drv_path("new-app")])
+            await run.withdraw(OLD)
+            await run.retry([drv_path("lib")], "asked for again")
+            await run.add([Wanted(drv_path("new-app"), share=NEW)])
+            await run.finished([drv_path("new-app")])
+            await run.wait()
+    assert builder.attempts == {"lib": 3, "new-app": 1}
+    assert (await states(store, "old-suite"))["old-suite"] is BuildState.CANCELLED

@@ -209,11 +209,7 @@ class Turns:
         if self._ended:
             self._turn_is_due()
         effects, ends, releases = self._follow_up(ended)
-        for node, why in self._unreachable:
-            self._queue.ended(node.key)
-            if node.build.state in RUNNABLE:
-                self._graph.apply(node, NoBuilder(), why, effects)
-        self._unreachable.clear()
+        self._leave_unreachable(effects)
         self._push(builds, effects.ready)
         for each in ended:
             self._queue.ended(each.node.key)
@@ -251,6 +247,14 @@ class Turns:
             self._push(builds, effects.ready[there:])
             self._turn_is_due()
         self._residents.make_room()
+
+    def _leave_unreachable(self, effects: Effects) -> None:
+        """Follow up that nothing could be brought to any builder of some."""
+        for node, why in self._unreachable:
+            self._queue.ended(node.key)
+            if node.build.state in RUNNABLE:
+                self._graph.apply(node, NoBuilder(), why, effects)
+        self._unreachable.clear()
 
     def _push(self, builds: anyio.abc.TaskGroup, ready: Iterable[Node]) -> None:
         """Queue what may start, now or after a pause."""

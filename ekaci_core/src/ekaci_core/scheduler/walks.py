@@ -161,6 +161,10 @@ def retrying(graph: BuildGraph, row: int, cause: str, effects: Effects) -> Walk:
         yield NeedNodes(sorted(needed))  # all of them each time, so that all stay until it is done
     if graph.residue.state(row) is BuildState.FAILURE:
         graph.apply(graph.nodes[keys[row]], Requeued(), cause, effects)
+    for above in reached[1:]:
+        nobodys = not graph.residue.standings[graph.residue.standing(above)][1]
+        if nobodys and graph.residue.state(above) in _UNSTARTED:
+            graph.advance(above, Interrupted(BuildState.CANCELLED), "nobody wants it any more", effects)
 
 
 def withdrawing(graph: BuildGraph, share: Share, cause: str, effects: Effects) -> Walk:
