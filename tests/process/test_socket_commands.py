@@ -181,6 +181,7 @@ def test_what_the_commands_say_without_a_forge(server: Server) -> None:
     assert (status["status"], status["reviews"], status["forges"]) == ("Active", {}, [])
     assert status["builders"][0]["name"] == "local"
     assert status["store"]["bytes"] > 0
+    assert status["graph"]["eka_ci_graph_cache_capacity"] == 100_000
     assert "builder" in server.run("status")
     assert server.json("prs") == server.json("jobs", "abcdef12") == server.json("deliveries", "list") == []
     assert server.json("approved-users") == server.json("forge", "check") == []

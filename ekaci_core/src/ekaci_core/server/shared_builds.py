@@ -13,6 +13,7 @@ from ekaci_core.model.build import BuildState
 from ekaci_core.model.change import AttributeChange, Change, JobComparison
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.scheduler import ATTRIBUTION_PRIORITY, BuildRun, Scheduler, Wanted
+from ekaci_core.scheduler.graph_metrics import GraphMetrics
 from ekaci_core.scheduler.run import FAILING
 from ekaci_core.scheduler.wishes import Share
 from ekaci_core.server.building import BuildResult
@@ -107,6 +108,11 @@ class SharedBuilds:
             if self._run is run:
                 with anyio.move_on_after(_FAREWELL_SECONDS, shield=True):
                     await run.withdraw(share)
+
+    @property
+    def metrics(self) -> GraphMetrics | None:
+        """Figures on the graph of what is to be built, None between two runs."""
+        return None if self._run is None else self._run.metrics
 
     async def drain(self, seconds: float) -> None:
         """Begin nothing any more, and let what is being built end, for so long at most."""

@@ -12,6 +12,7 @@ import attrs
 
 import ekaci_core
 from ekaci_core.api import DrvPath, UsageFault
+from ekaci_core.scheduler.graph_metrics import GraphMetrics
 from ekaci_core.server import socket_requests as asked
 from ekaci_core.server.builder_reports import running_attempts
 from ekaci_core.server.composing import Services
@@ -69,6 +70,7 @@ class Looking:
                 "faults": dict(tally.posts_faults),
             },
             "builders": await self._builders(),
+            "graph": _graph(services.builds.metrics),
             "forges": [
                 {"type": each.type, "instance": each.instance, "host": each.forge.host}
                 for each in services.forges.instances
@@ -174,3 +176,14 @@ def _jobs(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _store(path: Path) -> dict[str, Any]:
     files = (path, path.with_name(f"{path.name}-wal"))
     return {"path": str(path), "bytes": sum(each.stat().st_size for each in files if each.exists())}
+
+
+def _graph(metrics: GraphMetrics | None) -> Mapping[str, float]:
+    """Write the figures of the graph under the names that a metrics page has."""
+    samples = () if metrics is None else metrics.samples()
+    return {
+        each.name + ("{" + ",".join(f'{name}="{value}"' for name, value in each.labels) + "}" if each.labels else ""): (
+            each.value
+        )
+        for each in samples
+    }
