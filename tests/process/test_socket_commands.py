@@ -272,6 +272,9 @@ def test_a_server_that_stops_begins_nothing_and_the_next_one_goes_on(server: Ser
     review = server.json("repo", str(packages))
     assert (review["state"], review["live"]) == ("queued", True)
     wait(lambda: server.json("status")["builders"][0]["used"] == 1 and is_building(server, review["id"]))
+    queued = json.loads(server.run("queue", "--socket", str(server.place), "--format", "json"))
+    assert [(each["state"], each["why"]) for each in queued["entries"]] == [("Building", "builds on local")]
+    assert "slow-1" in server.run("queue", "--on-server")
     with subprocess.Popen(
         [str(PROGRAMS / "ekaci"), "repo", str(packages), "--wait", "--socket", str(server.place)],
         env=dict(server.environment),

@@ -36,6 +36,7 @@ class SocketAnswers:
         looks: dict[type[Request], Looks] = {
             asked.Info: looking.info,
             asked.Status: looking.status,
+            asked.Queue: looking.queue,
             asked.Prs: looking.prs,
             asked.Jobs: looking.jobs,
             asked.Jobset: looking.jobset,

@@ -13,10 +13,12 @@ import attrs
 import ekaci_core
 from ekaci_core.api import DrvPath, UsageFault
 from ekaci_core.scheduler.graph_metrics import GraphMetrics
+from ekaci_core.scheduler.placement import Placement
 from ekaci_core.server import socket_requests as asked
 from ekaci_core.server.builder_reports import running_attempts
 from ekaci_core.server.composing import Services
 from ekaci_core.server.known import named_derivation
+from ekaci_core.server.queue import queue_document, queue_of
 from ekaci_core.server.socket_documents import (
     check_document,
     pull_request_document,
@@ -78,6 +80,12 @@ class Looking:
             "nix": str(services.parts.nix.version),
             "store": await anyio.to_thread.run_sync(_store, services.places.database),
         }
+
+    async def queue(self, request: asked.Queue) -> Mapping[str, Any]:
+        """List what waits and what is being built, and why."""
+        placement = Placement(self.services.builds.builders)
+        found = await queue_of(self.services.store, placement, alive=True, limit=request.limit or None)
+        return queue_document(found)
 
     async def prs(self, request: asked.Prs) -> Sequence[Mapping[str, Any]]:
         """List open pull requests, each with its newest review."""

@@ -24,6 +24,13 @@ class Status:
 
 
 @attrs.frozen
+class Queue:
+    """What waits and what is being built, in the order of starting; ``limit`` 0 for all."""
+
+    limit: int = 100
+
+
+@attrs.frozen
 class Prs:
     """Open pull requests, each with its newest review; those of one repository, or of all."""
 
@@ -179,6 +186,7 @@ class Build:
 Request = (
     Info
     | Status
+    | Queue
     | Prs
     | Jobs
     | Jobset
