@@ -270,7 +270,8 @@ def test_a_server_that_stops_begins_nothing_and_the_next_one_goes_on(server: Ser
     slow = packages / "pkgs/slow.nix"
     slow.write_text('{ mkPackage }: mkPackage { pname = "slow"; version = "1"; build = "/bin/sleep 300"; }')
     review = server.json("repo", str(packages))
-    assert (review["state"], review["live"]) == ("queued", True)
+    assert review["live"]
+    assert review["state"] in ("queued", "evaluating"), "it begins at once"
     wait(lambda: server.json("status")["builders"][0]["used"] == 1 and is_building(server, review["id"]))
     queued = json.loads(server.run("queue", "--socket", str(server.place), "--format", "json"))
     assert [(each["state"], each["why"]) for each in queued["entries"]] == [("Building", "builds on local")]
