@@ -177,3 +177,24 @@ async def test_two_names_that_differ_in_case_are_one_repository(tmp_path: Path) 
     mirrors = Mirrors(tmp_path)
     assert mirrors.path(REPOSITORY) == mirrors.path(RepositoryId.parse("FORGE.example.org", "owner/PACKAGES"))
     assert mirrors.path(RepositoryId.parse("localhost:8080", "a/b")).parts[-3:] == ("localhost+8080", "a", "b.git")
+
+
+async def test_branches_and_tags_are_asked_for(origin: Path, url: str, tmp_path: Path) -> None:
+    first = commit(origin, "one")
+    git(origin, "tag", "-a", "v1", "-m", "one")
+    git(origin, "branch", "release/1")
+    second = commit(origin, "two")
+    refs = await Mirrors(tmp_path).refs(REPOSITORY, access(url))
+    assert refs.default == "refs/heads/main"
+    assert refs.commits == {"refs/heads/main": second, "refs/heads/release/1": first, "refs/tags/v1": first}
+    with pytest.raises(InfrastructureFault) as raised:
+        await Mirrors(tmp_path).refs(REPOSITORY, access(url, "Basic wrong-canary"))
+    assert "canary" not in f"{raised.value!r} {raised.value} {raised.value.do}"
+
+
+async def test_a_repository_to_which_nothing_was_pushed_has_no_default_branch(
+    origin: Path, url: str, tmp_path: Path
+) -> None:
+    del origin
+    with pytest.raises(UsageFault, match="no default branch"):
+        await Mirrors(tmp_path).refs(REPOSITORY, access(url))

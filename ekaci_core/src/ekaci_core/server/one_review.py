@@ -28,6 +28,7 @@ from ekaci_core.reporting import check_results, checks, render_json
 from ekaci_core.scheduler.wishes import Share
 from ekaci_core.server.building import BuildResult
 from ekaci_core.server.inputs import ReviewInputs
+from ekaci_core.server.named_revisions import commit_endpoints, directory_inputs
 from ekaci_core.server.review_parts import ReviewParts
 from ekaci_core.server.shared_builds import counts_of
 from ekaci_core.server.stopwatch import Stopwatch
@@ -67,15 +68,15 @@ class OneReview:
             NotConfigured: the repository has not asked for it.
         """
         wish = self._record.wish
-        forge = self._parts.forges.must_serve(wish.repository)
+        forge = None if wish.occasion is Occasion.DIRECTORY else self._parts.forges.must_serve(wish.repository)
         if not await self._advance(ReviewState.EVALUATING, "fetching"):
             return
-        if wish.occasion is not Occasion.BRANCH:
+        if forge is not None and wish.occasion.is_reported:
             if not await is_configured(forge, wish.repository, await sides_of(self._parts.store, wish)):
                 raise NotConfigured
             await self._want(await self._first_checks())
         try:
-            inputs = await self._inputs(forge)
+            inputs = await directory_inputs(wish) if forge is None else await self._inputs(forge)
         except UsageFault as fault:
             await self._misconfigured(fault)
             return
@@ -143,7 +144,7 @@ class OneReview:
         name = f"{wish.repository}#{wish.number or wish.base}@{wish.head_sha.short}"
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._tell_progress, compared.jobs)
-            result = await self._parts.builds.build(Share(name), compared.jobs)
+            result = await self._parts.builds.build(Share(name), compared.jobs, again=self._record.round > 1)
             tasks.cancel_scope.cancel()
         return result
 
@@ -163,7 +164,10 @@ class OneReview:
     async def _misconfigured(self, fault: UsageFault) -> None:
         await self._want(checks.misconfigured(self._subject(), str(fault), fault.do))
         now = self._parts.clock.now()
-        await self._parts.store.finish_review(self._record.id, decision=Decision.DO_NOT_MERGE.value, result="", now=now)
+        told = f"{fault} ({fault.do})" if fault.do else str(fault)
+        await self._parts.store.finish_review(
+            self._record.id, decision=Decision.DO_NOT_MERGE.value, result="", detail=told, now=now
+        )
 
     async def _inputs(self, forge: Forge) -> ReviewInputs:
         wish = self._record.wish
@@ -171,7 +175,10 @@ class OneReview:
         base_ref = f"refs/heads/{wish.base}"
         wanted = [Wanted(wish.ref, wish.head_sha), Wanted(base_ref, wish.base_sha)]
         repository, commits = await self._parts.mirrors.fetch(wish.repository, access, wanted)
-        endpoints = await _endpoints(repository, *commits, exact=wish.base_sha is not None, label=wish.base)
+        if wish.occasion is Occasion.COMMIT:
+            endpoints = await commit_endpoints(repository, *commits, label=wish.base)
+        else:
+            endpoints = await _endpoints(repository, *commits, exact=wish.base_sha is not None, label=wish.base)
         return ReviewInputs(repository, endpoints, await _configuration(repository, endpoints))
 
     async def _advance(self, state: ReviewState, detail: str) -> bool:
@@ -179,8 +186,8 @@ class OneReview:
         return await self._parts.store.change_review(self._record.id, state, expected=_WORK, detail=detail, now=now)
 
     async def _want(self, wanted: Sequence[Check]) -> None:
-        if self._record.wish.occasion is Occasion.BRANCH:
-            return  # it is for others to compare with
+        if not self._record.wish.occasion.is_reported:
+            return  # it is for others to compare with, or for who asked for it
         wish, store = self._record.wish, self._parts.store
         posts = await store.posts_at(wish.repository, wish.head_sha, [each.context for each in wanted])
         known = {post.check.context: post.check for post in posts}

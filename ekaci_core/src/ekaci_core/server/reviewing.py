@@ -11,7 +11,7 @@ import attrs
 
 from ekaci_core.api import EkaciError
 from ekaci_core.bus import Wakeup
-from ekaci_core.model.review import Occasion, ReviewState
+from ekaci_core.model.review import ReviewState
 from ekaci_core.registry.guard import leaves
 from ekaci_core.reporting import checks
 from ekaci_core.server.one_review import NotConfigured, OneReview, is_configured, sides_of
@@ -60,6 +60,10 @@ class Reviewing:
     def running(self) -> Sequence[ReviewRecord]:
         """What is being worked on just now."""
         return [task.record for task in self._running.values()]
+
+    def wake(self) -> None:
+        """Look at the store: something was asked for."""
+        self._asked.wake()
 
     async def run(self) -> None:
         """Review, for ever. Cancellation leaves every review where it is; the next server goes on with it.
@@ -136,7 +140,7 @@ class Reviewing:
         sentences = [str(fault), *([fault.do] if fault.do else [])]
         self._parts.log.warning("review_failed", review=record.id, reason=str(fault), again_in_seconds=pause)
         await self._change(record, ReviewState.FAULT, str(fault))
-        if record.wish.occasion is not Occasion.BRANCH:
+        if record.wish.occasion.is_reported:
             wanted = checks.at_fault(self._parts.subject(record), sentences, again=True)
             await self._parts.store.want_checks(wanted, now=now)
             self._parts.posted.wake()
@@ -164,7 +168,10 @@ class Reviewing:
         for record in await store.given_up_reviews(since=self._closed_until):
             wish = record.wish
             others = await store.reviews_of(wish.repository, sha=wish.head_sha)
-            if any(each.state.is_live or each.state is ReviewState.DONE for each in others):
+            if any(
+                each.wish.occasion.is_reported and (each.state.is_live or each.state is ReviewState.DONE)
+                for each in others
+            ):
                 continue
             posts = await store.posts_at(wish.repository, wish.head_sha)
             subject = self._parts.subject(record)

@@ -19,6 +19,8 @@ from ekaci_core.server.composing import Services, opened
 from ekaci_core.server.housekeeping import Housekeeping
 from ekaci_core.server.sealing import sealing
 from ekaci_core.server.service_manager import ServiceManager
+from ekaci_core.server.socket_answers import SocketAnswers
+from ekaci_core.server.socket_server import SocketServer
 from ekaci_core.web import Readiness, Webhooks, WebServer, health_routes, store_check, web_app
 
 FLUSH_SECONDS: Final = 10.0
@@ -82,6 +84,9 @@ async def _run(
         lasting.start_soon(services.builds.run, name="builds")
         lasting.start_soon(services.publisher.run, name="publisher")
         async with anyio.create_task_group() as working:
+            answers = SocketAnswers.of(services, working, lambda: readiness.stopping)
+            socket = SocketServer(services.config.socket_path, answers.answer, services.log)
+            await lasting.start(socket.run, name="socket")
             working.start_soon(services.reviewing.run, name="reviews")
             working.start_soon(services.intake.run, name="intake")
             await lasting.start(web.run, name="web")

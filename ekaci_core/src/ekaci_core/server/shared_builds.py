@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import anyio
 import attrs
 
-from ekaci_core.api import Clock, Logger
+from ekaci_core.api import Builder, Clock, Logger
 from ekaci_core.model.build import BuildState
 from ekaci_core.model.change import AttributeChange, Change, JobComparison
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.scheduler import ATTRIBUTION_PRIORITY, BuildRun, Scheduler, Wanted
+from ekaci_core.scheduler.graph_metrics import GraphMetrics
 from ekaci_core.scheduler.run import FAILING
 from ekaci_core.scheduler.wishes import Share
 from ekaci_core.server.building import BuildResult
@@ -21,6 +22,7 @@ from ekaci_core.store import Store
 PAUSE_SECONDS: Final = 30.0
 """After a fault of the machine, before anything is built again."""
 _FAREWELL_SECONDS: Final = 10.0
+_ASKED_AGAIN: Final = "asked for again"
 
 
 @attrs.define(eq=False)
@@ -52,8 +54,10 @@ class SharedBuilds:
                 self._opened = anyio.Event()
             await anyio.sleep(PAUSE_SECONDS)
 
-    async def build(self, share: Share, jobs: Sequence[JobComparison]) -> BuildResult:
+    async def build(self, share: Share, jobs: Sequence[JobComparison], *, again: bool = False) -> BuildResult:
         """Build what head has new in these jobs, and base's derivation of what fails; return once all has ended.
+
+        With ``again``, what failed before gets all its attempts once more.
 
         Leaving it by cancellation gives up what nobody else wants.
 
@@ -66,6 +70,8 @@ class SharedBuilds:
         run = await self._open()
         before = run.built
         try:
+            if again:
+                await run.retry(await self._culprits(changes), _ASKED_AGAIN)
             await run.look([change.base.drv for change in changes if change.base is not None])
             await self._through(run, [Wanted(each.head.drv, share=share) for each in changes if each.head is not None])
             bases = await self._bases_to_know(changes)
@@ -75,6 +81,38 @@ class SharedBuilds:
             if self._run is run:
                 with anyio.move_on_after(_FAREWELL_SECONDS, shield=True):
                     await run.withdraw(share)
+
+    @property
+    def builders(self) -> Sequence[Builder]:
+        """Who builds."""
+        return self._scheduler.builders
+
+    async def build_one(
+        self, share: Share, drv: DrvPath, *, forget: Collection[DrvPath] = (), queued: Callable[[], None] = lambda: None
+    ) -> None:
+        """Build a derivation that the store knows; return once it has ended, or builds have stopped for a fault.
+
+        The failures of ``forget`` are forgotten first; ``queued`` is called once that is recorded. Leaving it by
+        cancellation gives up what nobody else wants.
+
+        Raises:
+            InfrastructureFault: a derivation has vanished, or Nix or the store failed.
+        """
+        run = await self._open()
+        try:
+            await run.retry(forget, _ASKED_AGAIN)
+            await run.add([Wanted(drv, share=share)])
+            queued()
+            await run.finished([drv])
+        finally:
+            if self._run is run:
+                with anyio.move_on_after(_FAREWELL_SECONDS, shield=True):
+                    await run.withdraw(share)
+
+    @property
+    def metrics(self) -> GraphMetrics | None:
+        """Figures on the graph of what is to be built, None between two runs."""
+        return None if self._run is None else self._run.metrics
 
     async def drain(self, seconds: float) -> None:
         """Begin nothing any more, and let what is being built end, for so long at most."""
@@ -91,6 +129,12 @@ class SharedBuilds:
         if wanted:
             await run.add(wanted)
             await run.finished([wish.drv for wish in wanted])
+
+    async def _culprits(self, changes: Sequence[AttributeChange]) -> set[DrvPath]:
+        """Find what keeps head's derivations from having been built."""
+        builds = await self._store.builds({each.head.drv for each in changes if each.head is not None})
+        failed = {drv for drv, build in builds.items() if build.state is BuildState.FAILURE}
+        return failed.union(*(build.blockers for build in builds.values()))
 
     async def _bases_to_know(self, changes: Sequence[AttributeChange]) -> set[DrvPath]:
         """Find the derivations of base whose results tell whether what fails on head failed before."""
