@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,35 @@ def test_a_name_that_nothing_has_and_a_file_without_any(folder: Path) -> None:
     (folder / "ekaci.toml").write_text(f'db_path = "{folder}/db"\n')
     done = run(folder, "credentials", "test", "--config-file", f"{folder}/ekaci.toml")
     assert (done.returncode, done.stdout) == (0, "nothing that is configured uses credentials\n")
+
+
+@pytest.mark.nix
+def test_a_running_server_reads_everything_anew(tmp_path: Path) -> None:
+    """Nothing that this server has uses credentials yet: the way to it is what is tried here."""
+    place = tmp_path / "run/ekaci.socket"
+    (tmp_path / "ekaci.toml").write_text(
+        f'db_path = "{tmp_path}/db"\nlogs_dir = "{tmp_path}/logs"\nworkspace_root = "{tmp_path}/work"\n'
+        f'shutdown_grace_seconds = 1\n[web]\nport = 0\n[unix]\nsocket_path = "{place}"\n'
+        "[security]\nallow_insecure_webhooks = true\n"
+    )
+    missing = run(tmp_path, "credentials", "reload", "--socket", str(place))
+    assert missing.returncode == 3
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [EKACI, "serve", "--config-file", f"{tmp_path}/ekaci.toml"], stdout=output, stderr=output
+        )
+    try:
+        until = time.monotonic() + 60
+        while "listening at" not in log.read_text():
+            assert server.poll() is None, log.read_text()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        done = run(tmp_path, "credentials", "reload", "--socket", str(place))
+        assert (done.returncode, done.stdout) == (0, "the server uses no credentials\n")
+        document = run(tmp_path, "credentials", "reload", "--json", "--socket", str(place))
+        assert json.loads(document.stdout) == []
+    finally:
+        server.terminate()
+        server.wait(30)
+    assert "credentials_reloaded" in log.read_text()

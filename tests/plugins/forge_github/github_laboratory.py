@@ -23,10 +23,10 @@ from ekaci_core.api import (
     CheckStatus,
     CommentCreated,
     CommitSha,
-    CredentialSource,
     CredentialUse,
     Forge,
     ForgeEvent,
+    HeldCredentials,
     InstallationAction,
     InstallationChanged,
     Lease,
@@ -81,12 +81,16 @@ class GivenKey:
     app_id: int
     pem: str = attrs.field(repr=False)
 
-    async def open(self, use: CredentialUse, *, purpose: str) -> CredentialSource:
+    async def open(self, use: CredentialUse, *, purpose: str) -> HeldCredentials:
         del use, purpose
         return self
 
     async def resolve(self) -> Lease:
         return Lease({"GITHUB_APP_ID": Secret(str(self.app_id)), "GITHUB_APP_PRIVATE_KEY": Secret(self.pem)})
+
+    async def renew(self, refused: Lease | None = None) -> Lease:
+        del refused
+        return await self.resolve()
 
 
 class GitHubScene:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import anyio
 import click
 
+from ekaci_core.cli.server_client import ask, server_options
 from ekaci_core.cli.streams import write_out
 from ekaci_core.cli.tables import format_option, point, table, write_document
+from ekaci_core.model.errors import EXIT_INFRASTRUCTURE, EkaciError
 from ekaci_core.registry import load_registry
 from ekaci_core.server.clock import SystemClock
 from ekaci_core.server.configuring import configuration
@@ -19,7 +23,7 @@ from ekaci_core.telemetry import LOG
 
 @click.group()
 def credentials() -> None:
-    """See where secrets come from."""
+    """See where secrets come from, and have them read anew."""
 
 
 @credentials.command()
@@ -51,10 +55,40 @@ def test(name: str | None, *, config_file: Path | None, form: str) -> int:
     return max((each.fault.exit_status for each in reports if each.fault is not None), default=0)
 
 
+@credentials.command()
+@server_options
+def reload(*, server: Path | None, form: str) -> int:
+    """Have a running server read all secrets anew, at once; one that cannot be read keeps what it had."""
+    answer = ask(server, "ReloadCredentials")
+    if form == "json":
+        write_document(answer)
+    elif not answer:
+        write_out("the server uses no credentials")
+    else:
+        rows: list[tuple[str, ...]] = [("USED BY", "SOURCE", "READ", "ENDS", "FOUND")]
+        rows += [_standing(each) for each in answer]
+        write_out("\n".join(_with_notes(rows, [each["fault"] for each in answer])))
+    return EXIT_INFRASTRUCTURE if any(each["fault"] for each in answer) else 0
+
+
+def _standing(found: Mapping[str, Any]) -> tuple[str, ...]:
+    names = ", ".join(found["names"]) or "nothing"
+    usable = names if found["usable"] else "-"
+    return (found["used_by"], found["source"], point(found["read_at"]), point(found["expires_at"]), usable)
+
+
+def _with_notes(rows: list[tuple[str, ...]], notes: Sequence[str | None]) -> list[str]:
+    lines = []
+    for line, note in zip(table(rows), (None, *notes), strict=True):
+        lines.append(line)
+        lines += [f"    {note}"] if note else []
+    return lines
+
+
 def _lines(reports: tuple[CredentialReport, ...]) -> list[str]:
     if not reports:
         return ["nothing that is configured uses credentials"]
-    rows = [("USED BY", "ID", "SOURCE", "ENDS", "FOUND")]
+    rows: list[tuple[str, ...]] = [("USED BY", "ID", "SOURCE", "ENDS", "FOUND")]
     rows += [
         (
             each.at,
@@ -65,13 +99,12 @@ def _lines(reports: tuple[CredentialReport, ...]) -> list[str]:
         )
         for each in reports
     ]
-    lines = []
-    for line, report in zip(table(rows), (None, *reports), strict=True):
-        lines.append(line)
-        if report is not None and report.fault is not None:
-            lines.append(f"    {report.fault}")
-            lines += [f"    {report.fault.do}"] if report.fault.do else []
-    return lines
+    notes = [None if each.fault is None else _note(each.fault) for each in reports]
+    return _with_notes(rows, notes)
+
+
+def _note(fault: EkaciError) -> str:
+    return f"{fault}\n    {fault.do}" if fault.do else str(fault)
 
 
 def _document(report: CredentialReport) -> dict[str, object]:

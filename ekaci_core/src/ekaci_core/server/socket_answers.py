@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import anyio.abc
@@ -11,6 +12,7 @@ import attrs
 from ekaci_core.api import InfrastructureFault
 from ekaci_core.server import socket_requests as asked
 from ekaci_core.server.composing import Services
+from ekaci_core.server.socket_credentials import reload_credentials
 from ekaci_core.server.socket_looking import Looking
 from ekaci_core.server.socket_requests import Request, parse_request
 from ekaci_core.server.socket_starting import Starting
@@ -53,6 +55,7 @@ class SocketAnswers:
             asked.RemoveApprovedUser: steering.remove_approved_user,
             asked.ApprovedUsers: steering.approved_users,
             asked.ForgeCheck: steering.forge_check,
+            asked.ReloadCredentials: partial(reload_credentials, services),
             asked.GitHub: starting.github,
             asked.Git: starting.git,
             asked.Repo: starting.repo,

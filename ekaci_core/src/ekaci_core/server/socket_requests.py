@@ -130,6 +130,11 @@ class ForgeCheck:
 
 
 @attrs.frozen
+class ReloadCredentials:
+    """Read all secrets anew."""
+
+
+@attrs.frozen
 class DrvStatus:
     """The state of a derivation's build."""
 
@@ -200,6 +205,7 @@ Request = (
     | RemoveApprovedUser
     | ApprovedUsers
     | ForgeCheck
+    | ReloadCredentials
     | DrvStatus
     | GitHub
     | Git
