@@ -130,6 +130,14 @@ def misconfigured(subject: Subject, what: str, do: str | None) -> tuple[Check, .
     )
 
 
+def incomparable(subject: Subject, what: str) -> tuple[Check, ...]:
+    """Say that head and base cannot be compared, whatever they hold."""
+    check = subject.completed(
+        VERDICT, Conclusion.FAILURE, "Do not merge: it cannot be compared with base", escape(what)
+    )
+    return (with_rerun(check),)
+
+
 def at_fault(subject: Subject, sentences: Iterable[str], *, again: bool) -> tuple[Check, ...]:
     """Say that the machine, and not the change, keeps the review from ending; never in a way that lets it be merged."""
     end = "It is tried again by itself." if again else "Somebody must look at the server."

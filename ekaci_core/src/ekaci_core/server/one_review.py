@@ -11,6 +11,7 @@ import attrs
 
 from ekaci_core.api import Check, Forge, InfrastructureFault, UsageFault
 from ekaci_core.bus import Broadcast
+from ekaci_core.config.faults import UnusableJobFile
 from ekaci_core.config.repository import CONFIG_FILES, find_repository_config
 from ekaci_core.config.review import ReviewConfiguration, combine
 from ekaci_core.evaluation import Evaluations
@@ -24,6 +25,7 @@ from ekaci_core.model.report import Report
 from ekaci_core.model.repository import RepositoryConfig
 from ekaci_core.model.review import Occasion, ReviewState, ReviewWish
 from ekaci_core.model.verdict import Decision
+from ekaci_core.registry.guard import leaves
 from ekaci_core.reporting import check_results, checks, render_json
 from ekaci_core.scheduler.wishes import Share
 from ekaci_core.server.building import BuildResult
@@ -74,15 +76,28 @@ class OneReview:
             if not await is_configured(forge, wish.repository, await sides_of(self._parts.store, wish)):
                 raise NotConfigured
             await self._want(await self._first_checks())
+        # What cannot be fetched now may be there a little later: forges are slow to show what was pushed.
+        repository, commits = await self._fetch(forge)
         try:
-            inputs = await self._inputs(forge)
+            endpoints = await _endpoints(repository, *commits, exact=wish.base_sha is not None, label=wish.base)
         except UsageFault as fault:
-            await self._misconfigured(fault)
+            await self._refuse(checks.incomparable(self._subject(), fault.what))
+            return
+        try:
+            inputs = ReviewInputs(repository, endpoints, await _configuration(repository, endpoints))
+        except UsageFault as fault:
+            await self._refuse(checks.misconfigured(self._subject(), str(fault), fault.do))
             return
         configuration = inputs.configuration
         jobs = [job.name for job in configuration.jobs]
         await self._want(checks.configured(self._subject(), configuration.origin, jobs, configuration.warnings))
-        await self._work(inputs)
+        try:
+            await self._work(inputs)
+        except (UnusableJobFile, BaseExceptionGroup) as error:
+            faults = [each for each in leaves(error) if isinstance(each, UnusableJobFile)]
+            if not faults or len(faults) < len(leaves(error)):
+                raise
+            await self._refuse(checks.misconfigured(self._subject(), str(faults[0]), faults[0].do))
 
     async def _first_checks(self) -> Sequence[Check]:
         """What is said before anything is fetched; where an approval was waited for, that it is there."""
@@ -97,7 +112,7 @@ class OneReview:
         parts, limits = self._parts, self._parts.limits
         events: Broadcast[ReviewEvent] = Broadcast()
         work = ReviewWork(
-            parts.options,
+            attrs.evolve(parts.options, confine_head=not self._record.wish.trusted),
             inputs,
             parts.folders,
             parts.nix.settings,
@@ -138,7 +153,8 @@ class OneReview:
 
     async def _build(self, compared: Compared) -> BuildResult:
         wish = self._record.wish
-        if not wish.trusted and not self._parts.nix.settings.really_sandboxes:
+        anything = any(change.head is not None for job in compared.jobs for change in job.changes)
+        if anything and not wish.trusted and not self._parts.nix.settings.really_sandboxes:
             return BuildResult(0, (), notes=(_UNSANDBOXED,))
         name = f"{wish.repository}#{wish.number or wish.base}@{wish.head_sha.short}"
         async with anyio.create_task_group() as tasks:
@@ -160,19 +176,17 @@ class OneReview:
             sentences = [f"{well:,} built, {ill:,} failed, {len(drvs) - well - ill:,} to come."]
             await self._want(checks.progress(self._subject(), title, sentences))
 
-    async def _misconfigured(self, fault: UsageFault) -> None:
-        await self._want(checks.misconfigured(self._subject(), str(fault), fault.do))
+    async def _refuse(self, wanted: Sequence[Check]) -> None:
+        await self._want(wanted)
         now = self._parts.clock.now()
         await self._parts.store.finish_review(self._record.id, decision=Decision.DO_NOT_MERGE.value, result="", now=now)
 
-    async def _inputs(self, forge: Forge) -> ReviewInputs:
+    async def _fetch(self, forge: Forge) -> tuple[Repository, tuple[CommitSha, ...]]:
         wish = self._record.wish
         access = await forge.clone_access(wish.repository)
         base_ref = f"refs/heads/{wish.base}"
         wanted = [Wanted(wish.ref, wish.head_sha), Wanted(base_ref, wish.base_sha)]
-        repository, commits = await self._parts.mirrors.fetch(wish.repository, access, wanted)
-        endpoints = await _endpoints(repository, *commits, exact=wish.base_sha is not None, label=wish.base)
-        return ReviewInputs(repository, endpoints, await _configuration(repository, endpoints))
+        return await self._parts.mirrors.fetch(wish.repository, access, wanted)
 
     async def _advance(self, state: ReviewState, detail: str) -> bool:
         now = self._parts.clock.now()
