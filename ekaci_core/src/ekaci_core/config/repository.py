@@ -14,7 +14,6 @@ from ekaci_core.config.faults import ConfigurationFault, MissingJobFile, Unusabl
 from ekaci_core.config.plain_json import parse_json
 from ekaci_core.config.shape import CheckShape, FileShape, FlakeShape, HookShape, JobShape, shape_converter
 from ekaci_core.config.unknown import without_unknown_keys
-from ekaci_core.model.errors import UsageFault
 from ekaci_core.model.repository import (
     Check,
     ImpactSettings,

@@ -84,6 +84,7 @@ async def _run(
         async with anyio.create_task_group() as working:
             working.start_soon(services.reviewing.run, name="reviews")
             working.start_soon(services.intake.run, name="intake")
+            working.start_soon(services.reconciling.run, name="reconciling")
             await lasting.start(web.run, name="web")
             services.log.info("server_ready", url=web.url)
             listening(web.url)
