@@ -143,7 +143,11 @@ class OneReview:
             what = "; ".join(report.infrastructure)
             raise InfrastructureFault(what, where="builds", do="it is tried again by itself")
         # First, since after a crash between the two the review is made again, and wants the same.
-        await self._want(check_results.concluded(self._subject(), report, most=self._parts.limits.max_failed_checks))
+        wanted = check_results.concluded(self._subject(), report, most=self._parts.limits.max_failed_checks)
+        wish = self._record.wish
+        standing = await self._parts.store.posts_at(wish.repository, wish.head_sha)
+        before = checks.outdated(self._subject(), [post.check for post in standing], wanted)
+        await self._want([*before, *wanted])
         await self._parts.store.finish_review(
             self._record.id,
             decision=report.verdict.decision.value,
