@@ -182,6 +182,8 @@ def test_what_an_earlier_round_said_to_fail_is_taken_back_unless_it_fails_again(
 
 def test_annotations_go_with_one_write(report: Report) -> None:
     fault = next(each for job in report.jobs for each in job.new_faults if each.position)
-    job = attrs.evolve(report.jobs[0], new_faults=tuple(attrs.evolve(fault, attr=AttrPath(f"a{n}")) for n in range(500)))
+    job = attrs.evolve(
+        report.jobs[0], new_faults=tuple(attrs.evolve(fault, attr=AttrPath(f"a{n}")) for n in range(500))
+    )
     (check,) = evaluated(SUBJECT, [job])
     assert len(check.annotations) == 50

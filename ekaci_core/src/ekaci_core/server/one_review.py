@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -33,6 +33,7 @@ from ekaci_core.server.inputs import ReviewInputs
 from ekaci_core.server.review_parts import ReviewParts
 from ekaci_core.server.shared_builds import counts_of
 from ekaci_core.server.stopwatch import Stopwatch
+from ekaci_core.server.turns import Turns
 from ekaci_core.server.work import Compared, ReviewWork
 from ekaci_core.store import Store
 from ekaci_core.store.review import ReviewRecord
@@ -54,11 +55,15 @@ class NotConfigured(Exception):
 
 @attrs.define(eq=False)
 class OneReview:
-    """Makes one review. What it finds out is in the store at each step; made again, it goes on from there."""
+    """Makes one review. What it finds out is in the store at each step; made again, it goes on from there.
+
+    ``_peers`` counts the reviews of its repository that are being made just now, this one included.
+    """
 
     _parts: ReviewParts
     _record: ReviewRecord
-    _turn: anyio.CapacityLimiter
+    _turns: Turns
+    _peers: Callable[[], int]
     _writes: int = attrs.field(default=1, init=False)
 
     async def make(self) -> None:
@@ -130,7 +135,7 @@ class OneReview:
             keep=limits.evaluations_kept,
             keep_seconds=limits.evaluations_max_age_seconds,
         ) as held:
-            async with self._turn:
+            async with self._turns.of(self._record.wish.repository, self._record.wish.occasion):
                 compared = await work.compare(held)
             await self._want(check_results.evaluated(self._subject(), compared.jobs))
             if await self._advance(ReviewState.BUILDING, "building"):
@@ -163,7 +168,8 @@ class OneReview:
         name = f"{wish.repository}#{wish.number or wish.base}@{wish.head_sha.short}"
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._tell_progress, compared.jobs)
-            result = await self._parts.builds.build(Share(name), compared.jobs)
+            # The reviews of a repository share what it would have alone.
+            result = await self._parts.builds.build(Share(name, 1 / max(1, self._peers())), compared.jobs)
             tasks.cancel_scope.cancel()
         return result
 

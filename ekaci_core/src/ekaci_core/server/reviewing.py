@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Final
 
 import anyio
@@ -16,6 +17,7 @@ from ekaci_core.registry.guard import leaves
 from ekaci_core.reporting import checks
 from ekaci_core.server.one_review import NotConfigured, OneReview, is_configured, sides_of
 from ekaci_core.server.review_parts import ReviewParts
+from ekaci_core.server.turns import Turns
 from ekaci_core.store.review import ReviewId, ReviewRecord
 
 LOOK_SECONDS: Final = 30.0
@@ -50,11 +52,11 @@ class Reviewing:
     _again: dict[ReviewId, float] = attrs.field(factory=dict, init=False)
     _announced: set[tuple[ReviewId, int]] = attrs.field(factory=set, init=False)
     _closed_until: float = attrs.field(default=0.0, init=False)
-    _turn: anyio.CapacityLimiter = attrs.field(init=False)
+    _turns: Turns = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         """Let so many evaluate at once."""
-        self._turn = anyio.CapacityLimiter(self._evaluations_at_once)
+        self._turns = Turns(self._evaluations_at_once)
 
     @property
     def running(self) -> Sequence[ReviewRecord]:
@@ -113,7 +115,7 @@ class Reviewing:
 
     async def _make(self, record: ReviewRecord) -> None:
         try:
-            await OneReview(self._parts, record, self._turn).make()
+            await OneReview(self._parts, record, self._turns, partial(self._peers, record)).make()
         except NotConfigured:
             await self._change(record, ReviewState.NOT_CONFIGURED, "neither side has a configuration file")
         except EkaciError as fault:
@@ -126,6 +128,9 @@ class Reviewing:
         else:
             self._faults.pop(record.id, None)
             self._again.pop(record.id, None)
+
+    def _peers(self, record: ReviewRecord) -> int:
+        return sum(each.wish.repository == record.wish.repository for each in self.running)
 
     async def _failed(self, record: ReviewRecord, fault: EkaciError) -> None:
         """Try it again later: a fault of the machine says nothing of the change."""
