@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
 import pytest
 
 from ekaci_core.api import CheckStatus, Conclusion
@@ -136,3 +137,26 @@ async def test_the_next_server_goes_on_where_one_was_stopped(origin: Origin, tmp
         assert (await server.published(VERDICT, head)).conclusion is Conclusion.FAILURE
     created = [each for each in origin.forge.published if each.context == "EkaCI: Configure"]
     assert len(created) == 1, "what stands there already is not written again"
+
+
+async def test_faults_and_restarts_cost_few_writes(origin: Origin, tmp_path: Path) -> None:
+    origin.git("switch", "--quiet", "--create", "change")
+    head = origin.commit("Only words", {"README": "hello"})
+    async with served(origin, tmp_path) as server:
+        origin.forge.clone_url = "/nowhere"
+        review = await server.ask(origin.pull_request(7, head))
+        await server.reaches(review, ReviewState.FAULT)
+    for number in range(6):
+        origin.forge.clone_url = f"/nowhere/{number}"
+        async with served(origin, tmp_path) as server:
+            with anyio.fail_after(30):
+                while str(number) not in (await server.reaches(review, ReviewState.FAULT)).detail:  # noqa: ASYNC110
+                    await anyio.sleep(0.02)
+            for post in await server.store.posts_at(origin.id, head):
+                assert post.check.status is not CheckStatus.COMPLETED
+                assert post.version <= 4
+                await server.store.post_sent(post.id, version=post.version, remote="1", now=1.0)  # however soon it is
+    origin.forge.clone_url = str(origin.path)
+    async with served(origin, tmp_path) as server:
+        await server.reaches(review, ReviewState.DONE)
+        assert (await server.published(VERDICT, head)).conclusion is Conclusion.SUCCESS

@@ -26,7 +26,7 @@ from ekaci_core.reporting.wording import counted
 MAX_FAILED_CHECKS: Final = 20
 """Checks of single packages that one review makes, unless the server's configuration says otherwise."""
 
-JOBS_APART: Final = 6
+JOBS_APART: Final = 5
 """Jobs whose evaluations have a check each; those of more stand in one, so that the writes of a push stay bounded."""
 
 ANNOTATIONS: Final = 50

@@ -25,6 +25,8 @@ LOOK_SECONDS: Final = 30.0
 FIRST_RETRY_SECONDS: Final = 30.0
 LAST_RETRY_SECONDS: Final = 1800.0
 """Pauses after a fault of the machine, doubled from the first to the last."""
+FAULT_WRITES: Final = 3
+"""Writes of a verdict after which further faults are not told there."""
 
 _REMEMBERED_SECONDS: Final = 7 * 24 * 3600.0
 _AT_WORK: Final = frozenset({ReviewState.QUEUED, ReviewState.EVALUATING, ReviewState.BUILDING, ReviewState.FAULT})
@@ -140,11 +142,18 @@ class Reviewing:
         self._again[record.id] = now + pause
         sentences = [str(fault), *([fault.do] if fault.do else [])]
         self._parts.log.warning("review_failed", review=record.id, reason=str(fault), again_in_seconds=pause)
-        await self._change(record, ReviewState.FAULT, str(fault))
-        if record.wish.occasion is not Occasion.BRANCH:
-            wanted = checks.at_fault(self._parts.subject(record), sentences, again=True)
-            await self._parts.store.want_checks(wanted, now=now)
-            self._parts.posted.wake()
+        live = await self._change(record, ReviewState.FAULT, str(fault))
+        if live and record.wish.occasion is not Occasion.BRANCH:
+            await self._tell_fault(record, sentences)
+
+    async def _tell_fault(self, record: ReviewRecord, sentences: Sequence[str]) -> None:
+        wish, store = record.wish, self._parts.store
+        wanted = checks.at_fault(self._parts.subject(record), sentences, again=True)
+        for post in await store.posts_at(wish.repository, wish.head_sha, [checks.VERDICT]):
+            if not post.final and post.writes >= FAULT_WRITES:
+                return  # a fault that comes again and again is told, and the end needs writes too
+        await store.want_checks(wanted, now=self._parts.clock.now())
+        self._parts.posted.wake()
 
     async def _announce(self, record: ReviewRecord) -> None:
         """Say that somebody must approve it, where the repository has asked for reviews at all."""
@@ -179,7 +188,7 @@ class Reviewing:
                 self._parts.posted.wake()
         self._closed_until = now - LOOK_SECONDS  # times of the same second are looked at again: it changes nothing
 
-    async def _change(self, record: ReviewRecord, state: ReviewState, detail: str) -> None:
+    async def _change(self, record: ReviewRecord, state: ReviewState, detail: str) -> bool:
         now = self._parts.clock.now()
         expected = {*_AT_WORK, ReviewState.WAITING}
-        await self._parts.store.change_review(record.id, state, expected=expected, detail=detail, now=now)
+        return await self._parts.store.change_review(record.id, state, expected=expected, detail=detail, now=now)
