@@ -160,3 +160,16 @@ async def test_faults_and_restarts_cost_few_writes(origin: Origin, tmp_path: Pat
     async with served(origin, tmp_path) as server:
         await server.reaches(review, ReviewState.DONE)
         assert (await server.published(VERDICT, head)).conclusion is Conclusion.SUCCESS
+
+
+async def test_a_restart_tells_nothing_anew_of_what_waits_for_an_approval(origin: Origin, tmp_path: Path) -> None:
+    origin.git("switch", "--quiet", "--create", "change")
+    head = origin.commit("Only words", {"README": "hello"})
+    wish = origin.pull_request(7, head, trusted=False, author="mallory")
+    for _ in range(3):
+        async with served(origin, tmp_path) as server:
+            await server.ask(wish, ReviewState.WAITING)
+            await server.published(VERDICT, head)
+            await anyio.sleep(0.2)
+            posts = await server.store.posts_at(origin.id, head)
+            assert [post.version for post in posts] == [1, 1]

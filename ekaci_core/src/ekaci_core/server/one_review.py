@@ -214,12 +214,7 @@ class OneReview:
     async def _want(self, wanted: Sequence[Check]) -> None:
         if self._record.wish.occasion is Occasion.BRANCH:
             return  # it is for others to compare with
-        wish, store = self._record.wish, self._parts.store
-        posts = await store.posts_at(wish.repository, wish.head_sha, [each.context for each in wanted])
-        known = {post.check.context: post.check for post in posts}
-        settled = [checks.settled(check, known.get(check.context)) for check in wanted]
-        self._writes += await store.want_checks(settled, now=self._parts.clock.now())
-        self._parts.posted.wake()
+        self._writes += await self._parts.want(self._record.wish, wanted)
 
     def _subject(self) -> checks.Subject:
         return self._parts.subject(self._record)

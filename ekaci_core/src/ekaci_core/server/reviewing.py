@@ -152,8 +152,7 @@ class Reviewing:
         for post in await store.posts_at(wish.repository, wish.head_sha, [checks.VERDICT]):
             if not post.final and post.writes >= FAULT_WRITES:
                 return  # a fault that comes again and again is told, and the end needs writes too
-        await store.want_checks(wanted, now=self._parts.clock.now())
-        self._parts.posted.wake()
+        await self._parts.want(wish, wanted)
 
     async def _announce(self, record: ReviewRecord) -> None:
         """Say that somebody must approve it, where the repository has asked for reviews at all."""
@@ -169,8 +168,7 @@ class Reviewing:
             self._parts.log.warning("review_not_announced", review=record.id, reason=str(fault))
             return
         subject = self._parts.subject(record)
-        await store.want_checks(checks.waiting_for_approval(subject, wish.author), now=self._parts.clock.now())
-        self._parts.posted.wake()
+        await self._parts.want(wish, checks.waiting_for_approval(subject, wish.author))
 
     async def _close_given_up(self) -> None:
         """Close the checks of reviews that nobody waits for any more, those of before a restart included."""
