@@ -74,7 +74,14 @@ async def _run(
         services.config.web.port,
         log=services.log,
     )
-    keeping = Housekeeping(services.store, services.places, services.config.retention, services.clock, services.log)
+    keeping = Housekeeping(
+        services.store,
+        services.places,
+        services.config.retention,
+        services.clock,
+        services.log,
+        services.parts.mirrors,
+    )
     async with (
         sealing(services.events, services.places.logs, services.log),
         anyio.create_task_group() as lasting,
