@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from pathlib import Path
 
 import pytest
 from tests.endtoend.service import SLOW, VERDICT, Scene, package_set
@@ -127,6 +128,18 @@ def test_re_run_reviews_again(scene: Scene) -> None:
     scene.service.wait(lambda: scene.service.rounds(pull.head_sha) == [2])
     run = scene.service.verdict(scene.place, pull.head_sha, "success")
     assert run.id == first.id or run.writes > writes or run.external_id != first.external_id
+
+
+def test_re_run_builds_again_what_failed(scene: Scene, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    scene.service.start()
+    scene.people.push(scene.place, {"pkgs/moody.nix": package("moody", f"test -e {there}")}, branch="moody")
+    pull = scene.people.open_pull(scene.place, "moody", author="ada")
+    run = scene.service.verdict(scene.place, pull.head_sha, "failure")
+    there.touch()
+    scene.people.press(scene.place, run, "rerun", by="ada")
+    scene.service.verdict(scene.place, pull.head_sha, "success")
+    assert scene.service.attempts("moody-1") == 3
 
 
 def test_nothing_of_a_stranger_runs_before_the_commit_is_approved(scene: Scene) -> None:

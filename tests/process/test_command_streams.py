@@ -76,7 +76,7 @@ def test_a_defect_is_never_an_answer_about_the_change(tmp_path: Path) -> None:
     script.write_text(
         "import sys\n"
         "import ekaci_core.cli.main as main\n"
-        "main.ekaci.commands['review'].callback = lambda **_: 1 // 0\n"
+        "main.ekaci.get_command(None, 'review').callback = lambda **_: 1 // 0\n"
         "sys.argv = ['ekaci', 'review']\n"
         "sys.exit(main.status())\n"
     )

@@ -107,7 +107,7 @@ async def test_settings_under_neither_name(tmp_path: Path) -> None:
 async def test_a_daemon_that_does_not_answer(tmp_path: Path) -> None:
     refusal = "echo \"error: cannot connect to socket at '/run/socket': Connection refused\" >&2; exit 1"
     with pytest.raises(InfrastructureFault, match="the Nix daemon cannot be reached: cannot connect") as raised:
-        await probe(environment(tmp_path, "nix (Nix) 2.8.0", store={PROBE: refusal}))
+        await probe(environment(tmp_path, "nix (Nix) 2.8.0", store={PROBE: refusal}) | {"NIX_REMOTE": "daemon"})
     assert raised.value.exit_status == 3
 
 

@@ -33,6 +33,7 @@ import anyio
 from ekaci_core.api import Built, InLocalStore
 from ekaci_core.bus import Broadcast
 from ekaci_core.scheduler import Scheduler, SchedulerSettings, Wanted
+from ekaci_core.scheduler.graph_limits import GraphLimits
 from ekaci_core.store import open_store
 from ekaci_core.testing.builders import RealClock, SilentLogger
 from ekaci_core.testing.builds import LINUX
@@ -62,7 +63,8 @@ async def main():
     async with open_store(folder / "db") as store:
         scheduler = Scheduler(
             store=store, builders=[Builder()], survey=packages.survey, clock=RealClock(), log=SilentLogger(),
-            events=Broadcast(), logs_dir=folder / "logs", roots_dir=folder / "roots", settings=SchedulerSettings(),
+            events=Broadcast(), logs_dir=folder / "logs", roots_dir=folder / "roots",
+            settings=SchedulerSettings(graph=GraphLimits(int(sys.argv[2]) or None)),
         )
         assert await scheduler.build([Wanted(drv) for drv in packages.tops]) == ()
 
@@ -77,11 +79,11 @@ async def make(folder: Path) -> None:
     (folder / "journal").touch()
 
 
-def killed(folder: Path, dice: random.Random) -> None:
+def killed(folder: Path, dice: random.Random, capacity: int) -> None:
     """Run until some builds have begun, or not even one, and a moment longer; then kill."""
     journal = folder / "journal"
     enough = journal.stat().st_size + dice.choice([0, 1, 2000, 10_000, 20_000])
-    with subprocess.Popen([sys.executable, "-c", CHILD, str(folder)], stderr=subprocess.PIPE) as child:
+    with subprocess.Popen([sys.executable, "-c", CHILD, str(folder), str(capacity)], stderr=subprocess.PIPE) as child:
         try:
             while journal.stat().st_size < enough and child.poll() is None:
                 time.sleep(0.001)
@@ -125,12 +127,12 @@ def check(folder: Path) -> None:
 def test_a_run_killed_at_random_moments_does_nothing_unrecorded_and_nothing_twice(tmp_path: Path) -> None:
     anyio.run(make, tmp_path)
     dice = random.Random(3)  # noqa: S311 - no secret
-    for _ in range(KILLS):
-        killed(tmp_path, dice)
+    for number in range(KILLS):
+        killed(tmp_path, dice, 60 * (number % 2))  # every second time, hardly any of the graph is in memory
         check(tmp_path)
     unfinished = (tmp_path / "journal").read_text().count("done")
     assert 0 < unfinished < COUNT, "the kills came during the run"
-    subprocess.run([sys.executable, "-c", CHILD, str(tmp_path)], check=True)
+    subprocess.run([sys.executable, "-c", CHILD, str(tmp_path), "60"], check=True)
     check(tmp_path)
     assert (tmp_path / "journal").read_text().count("done") == COUNT
     with sqlite3.connect(tmp_path / "db") as database:

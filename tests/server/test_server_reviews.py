@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import anyio
+import attrs
 import pytest
 
-from ekaci_core.api import CheckStatus, Conclusion
+from ekaci_core.api import CheckStatus, Conclusion, EvaluationRequest
+from ekaci_core.bus import Wakeup
 from ekaci_core.model.review import ReviewState
+from ekaci_core.server.reviewing import Reviewing
 from ekaci_core.testing.server_harness import CONFIG, Origin, served
 
 pytestmark = [pytest.mark.anyio, pytest.mark.nix]
@@ -173,3 +178,28 @@ async def test_a_restart_tells_nothing_anew_of_what_waits_for_an_approval(origin
             await anyio.sleep(0.2)
             posts = await server.store.posts_at(origin.id, head)
             assert [post.version for post in posts] == [1, 1]
+
+
+class Broken:
+    """An evaluator with a defect."""
+
+    identity = "broken 1"
+
+    def evaluate(self, request: EvaluationRequest) -> AbstractAsyncContextManager[Any]:
+        raise KeyError(f"canary of {request.file}")
+
+
+async def test_a_defect_in_one_review_ends_no_other(origin: Origin, tmp_path: Path) -> None:
+    origin.git("switch", "--quiet", "--create", "change")
+    head = origin.commit("A package", {"pkgs/a.nix": '{ mkPackage }: mkPackage { pname = "a"; version = "1"; }'})
+    async with served(origin, tmp_path) as server, anyio.create_task_group() as tasks:
+        broken = Reviewing(attrs.evolve(server.parts, evaluator=Broken()), Wakeup())
+        # The server's own is not woken, and looks for itself much later.
+        review = await server.store.ask_review(origin.pull_request(7, head), ReviewState.QUEUED, now=1.0)
+        tasks.start_soon(broken.run)
+        record = await server.reaches(review, ReviewState.FAULT)
+        assert "KeyError" in record.detail
+        assert "canary" not in record.detail
+        await anyio.sleep(0.1)
+        assert not tasks.cancel_scope.cancel_called
+        tasks.cancel_scope.cancel()

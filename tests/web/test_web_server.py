@@ -17,6 +17,9 @@ from ekaci_core.web import Readiness, WebServer, web_app
 if TYPE_CHECKING:
     from tests.web.conftest import Lines, Serve, Site
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+HANDLERS = [signal.getsignal(each) for each in SIGNALS]  # before any server has run
+
 pytestmark = pytest.mark.anyio
 
 
@@ -139,8 +142,7 @@ async def test_being_cancelled_stops_it_and_frees_the_port(log: Lines) -> None:
 
 async def test_signals_stay_ours(site: Site) -> None:
     assert (await site.client.get("/healthz")).status_code == 200
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert [signal.getsignal(each) for each in SIGNALS] == HANDLERS
 
 
 async def test_an_address_that_is_taken_or_wrong_is_said_at_once(site: Site, log: Lines) -> None:

@@ -26,7 +26,8 @@ from ekaci_core.bus import Broadcast
 from ekaci_core.cli.entry import COLLECT_AFTER
 from ekaci_core.model.build import BuildState
 from ekaci_core.model.ids import DrvPath
-from ekaci_core.scheduler import Scheduler, Wanted
+from ekaci_core.scheduler import Scheduler, SchedulerSettings, Wanted
+from ekaci_core.scheduler.graph_limits import GraphLimits
 from ekaci_core.store import Store, open_store
 from ekaci_core.store.contract import BuildWrites, StartAnswer
 from ekaci_core.testing.builders import RealClock, SilentLogger
@@ -83,7 +84,7 @@ def spread(seconds: list[float]) -> str:
     return f"p50 {p50 * 1e3:.1f} ms, p99 {p99 * 1e3:.1f} ms, at most {ordered[-1] * 1e3:.1f} ms"
 
 
-async def measure(packages: PackageSet, slots: int) -> None:
+async def measure(packages: PackageSet, slots: int, capacity: int | None) -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -100,6 +101,7 @@ async def measure(packages: PackageSet, slots: int) -> None:
                 events=Broadcast(),
                 logs_dir=folder / "logs",
                 roots_dir=folder / "roots",
+                settings=SchedulerSettings(graph=GraphLimits(capacity)),
             )
             wanted = [Wanted(drv) for drv in packages.tops]
             began, cpu = time.perf_counter(), time.process_time()
@@ -128,6 +130,7 @@ def main() -> None:
     parser.add_argument("--edges-each", type=int, default=5)
     parser.add_argument("--recording", type=Path)
     parser.add_argument("--slots", type=int, default=64)
+    parser.add_argument("--capacity", type=int, help="of derivations in memory; all without it")
     options = parser.parse_args()
     gc.set_threshold(*COLLECT_AFTER)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # one core is what the figures are of
@@ -135,7 +138,7 @@ def main() -> None:
         packages = PackageSet.random(options.derivations, options.edges_each)
     else:
         packages = PackageSet.recorded(options.recording)
-    anyio.run(partial(measure, packages, options.slots))
+    anyio.run(partial(measure, packages, options.slots, options.capacity))
 
 
 if __name__ == "__main__":

@@ -115,12 +115,7 @@ class MemoryForge:
 
     def pull(self, value: Any) -> PullRequest:
         title, number, moment = value["title"], value["number"], value["updated_at"]
-        if (
-            not isinstance(title, str)
-            or type(number) is not int
-            or type(moment) is not int
-            or type(value["draft"]) is not bool
-        ):
+        if (type(title), type(number), type(moment), type(value["draft"])) != (str, int, int, bool):
             raise TypeError("no pull request")
         title.encode()
         if not 0 < number < _MOST or not 0 <= moment < _MOST:
@@ -134,6 +129,8 @@ class MemoryForge:
         )  # fmt: skip
 
     def branch(self, text: str) -> Branch:
+        if type(text) is not str:
+            raise TypeError("no branch")
         return Branch.parse(text)
 
     # --- questions

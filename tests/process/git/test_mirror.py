@@ -203,3 +203,24 @@ async def test_many_packs_are_put_together(origin: Path, url: str, tmp_path: Pat
     nowhere = access("http://127.0.0.1:9/none.git")
     found = await mirrors.fetch(REPOSITORY, nowhere, [Wanted("refs/heads/main", each) for each in commits])
     assert found[1] == tuple(commits)
+
+
+async def test_branches_and_tags_are_asked_for(origin: Path, url: str, tmp_path: Path) -> None:
+    first = commit(origin, "one")
+    git(origin, "tag", "-a", "v1", "-m", "one")
+    git(origin, "branch", "release/1")
+    second = commit(origin, "two")
+    refs = await Mirrors(tmp_path).refs(REPOSITORY, access(url))
+    assert refs.default == "refs/heads/main"
+    assert refs.commits == {"refs/heads/main": second, "refs/heads/release/1": first, "refs/tags/v1": first}
+    with pytest.raises(InfrastructureFault) as raised:
+        await Mirrors(tmp_path).refs(REPOSITORY, access(url, "Basic wrong-canary"))
+    assert "canary" not in f"{raised.value!r} {raised.value} {raised.value.do}"
+
+
+async def test_a_repository_to_which_nothing_was_pushed_has_no_default_branch(
+    origin: Path, url: str, tmp_path: Path
+) -> None:
+    del origin
+    with pytest.raises(UsageFault, match="no default branch"):
+        await Mirrors(tmp_path).refs(REPOSITORY, access(url))

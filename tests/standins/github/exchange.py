@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from tests.standins.github.world import World
 
 PAGE: Final = 30
-LONGEST_PAGE: Final = 100
 DOCUMENTATION: Final = "https://docs.github.com/rest"
 
 Endpoint = TypeVar("Endpoint", bound="Callable[[Call], Answer]")
@@ -93,7 +92,7 @@ class Call:
 
         https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api
         """
-        size = min(int(self.query.get("per_page", PAGE)), LONGEST_PAGE)
+        size = min(int(self.query.get("per_page", PAGE)), self.world.longest_page)
         page = max(int(self.query.get("page", 1)), 1)
         last = max(-(-len(items) // size), 1)
         links: dict[str, int] = {}
@@ -107,7 +106,7 @@ class Call:
 
     def cursor_page(self, items: Sequence[Any], name: Callable[[Any], str]) -> tuple[list[Any], dict[str, str]]:
         """Return one page of a list that is leafed through by a cursor: the name of the first item of the next page."""
-        size = min(int(self.query.get("per_page", PAGE)), LONGEST_PAGE)
+        size = min(int(self.query.get("per_page", PAGE)), self.world.longest_page)
         names = [name(item) for item in items]
         cursor = self.query.get("cursor")
         if cursor is not None and cursor not in names:

@@ -34,6 +34,11 @@ class Limits:
     _windows: dict[str, Window] = attrs.field(factory=dict)
     _writes: dict[str, deque[float]] = attrs.field(factory=lambda: defaultdict(deque))
 
+    def forget(self) -> None:
+        """Begin to count anew."""
+        self._windows.clear()
+        self._writes.clear()
+
     def window(self, caller: str) -> Window:
         """Return how much a caller has used of the present hour."""
         now = self.now()

@@ -53,13 +53,13 @@ OPERATIONS: Final[dict[str, str]] = {
     "repos/create-commit-status": "statuses:write",
     "repos/list-commit-statuses-for-ref": "statuses:read",
     "repos/get-combined-status-for-ref": "statuses:read",
-    "issues/create-comment": "pull_requests:write",
-    "issues/update-comment": "pull_requests:write",
-    "issues/get-comment": "pull_requests:read",
-    "issues/list-comments": "pull_requests:read",
-    "issues/delete-comment": "pull_requests:write",
-    "reactions/create-for-issue-comment": "pull_requests:write",
-    "reactions/list-for-issue-comment": "pull_requests:read",
+    "issues/create-comment": "issues:write|pull_requests:write",
+    "issues/update-comment": "issues:write|pull_requests:write",
+    "issues/get-comment": "issues:read|pull_requests:read",
+    "issues/list-comments": "issues:read|pull_requests:read",
+    "issues/delete-comment": "issues:write|pull_requests:write",
+    "reactions/create-for-issue-comment": "issues:write|pull_requests:write",
+    "reactions/list-for-issue-comment": "issues:read|pull_requests:read",
 }
 
 EVENTS: Final = (

@@ -39,7 +39,13 @@ class GitHub:
         self.people = People(self.world)
         self._service = Service(self.world)
         config = uvicorn.Config(
-            self._service, http="h11", ws="none", lifespan="off", log_config=None, timeout_graceful_shutdown=1
+            self._service,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -42,6 +42,7 @@ SUBSCRIBED: Final = [
     "workflow_run", "repository",
 ]  # fmt: skip
 TOKEN_SECONDS: Final = 3600.0
+LONGEST_PAGE: Final = 100
 
 
 class World:
@@ -56,13 +57,14 @@ class World:
         self.clock = clock
         self.lock = threading.RLock()
         self.token_seconds = TOKEN_SECONDS
+        self.longest_page = LONGEST_PAGE
         self.accounts: dict[str, Account] = {}
         self.apps: dict[int, App] = {}
         self.installations: dict[int, Installation] = {}
         self.repositories: dict[int, Repository] = {}
         self.grants: dict[str, Grant] = {}
         self.issued: list[str] = []
-        """Every token that was ever given out: none may stand in a log."""
+        """Every token that was ever given out or shown: none may stand in a log."""
         self.deliveries: list[Delivery] = []
         self.seen: list[Seen] = []
         self.problems: list[str] = []

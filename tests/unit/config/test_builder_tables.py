@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 from ekaci_core.config.builders import BuilderEntry, parse_builders
-from ekaci_core.config.building import BuildingSettings, parse_building
+from ekaci_core.config.building import MachineBuilding, parse_building
 from ekaci_core.config.faults import ConfigurationFault
 from ekaci_core.config.machine_file import MachineFile
 from ekaci_core.model.errors import UsageFault
@@ -104,14 +104,14 @@ def test_one_table_is_no_list() -> None:
 
 def test_bounds_of_building_come_from_file_and_environment() -> None:
     file = MachineFile("ekaci.toml", {"fod_max_jobs": 3, "local_max_jobs": 0, "build_max_duration_seconds": 60})
-    assert parse_building(MachineFile("ekaci.toml"), {}) == BuildingSettings(None, None, 1200, 14400)
-    assert parse_building(file, {}) == BuildingSettings(0, 3, 1200, 60)
+    assert parse_building(MachineFile("ekaci.toml"), {}) == MachineBuilding(None, None, 1200, 14400)
+    assert parse_building(file, {}) == MachineBuilding(0, 3, 1200, 60)
     environment = {
         "EKA_CI_FOD_MAX_JOBS": "7",
         "EKA_CI_LOCAL_MAX_JOBS": "",
         "EKA_CI_BUILD_NO_OUTPUT_TIMEOUT_SECONDS": "30",
     }
-    assert parse_building(file, environment) == BuildingSettings(0, 7, 30, 60)
+    assert parse_building(file, environment) == MachineBuilding(0, 7, 30, 60)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,6 @@ def problems(text: str = "", environment: Mapping[str, str] | None = None, **fla
         ("EKA_CI_WEB__PORT", "70000", "web.port: expected a whole number from 0 to 65535, got 70000"),
         ("EKA_CI_WEB__PORT", "-1", "web.port: expected a whole number from 0 to 65535, got -1"),
         ("EKA_CI_WEB__PORT", "http", 'web.port: expected a whole number from 0 to 65535, got "http"'),
-        ("EKA_CI_GRAPH_LRU_CAPACITY", "0", "graph_lru_capacity: expected at least 1, got 0"),
         ("EKA_CI_OAUTH__CREDENTIALS", "env", "oauth.credentials: a credential source can be given in the file only"),
         ("LOGS_DIR", "logs", 'logs_dir: expected an absolute path, got "logs"'),
         ("BIND_ADDR", "8080", 'expected an IP address and a port, such as "0.0.0.0:8080"'),

@@ -621,3 +621,30 @@ async def test_what_ends_in_the_middle_and_is_handled_again_comes_out_the_same(b
     assert writes > 20
     for at in range(1, writes + 1):
         assert (await story(at))[0] == expected, f"killed at write {at}"
+
+
+async def test_what_is_replayed_is_handled_again_at_once_however_much_comes(bench: Bench) -> None:
+    intake = bench.intake()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(intake.run)
+        await bench.deliver(changed("OPENED"))
+        await bench.deliver(Ping())
+        await bench.nothing_pending()
+        first = (await bench.store.deliveries())[-1]
+        assert await bench.store.replay_delivery(first.id, now=bench.clock.now())
+        bench.arrivals.wake()  # something else came
+        intake.look_again()
+        with anyio.fail_after(10):
+            await bench.nothing_pending()
+        tasks.cancel_scope.cancel()
+    again = await bench.store.delivery(first.id)
+    assert again is not None
+    assert (again.state, again.attempts) == (DeliveryState.HANDLED, 1)
+
+
+async def test_an_event_that_came_in_no_delivery_is_followed(bench: Bench) -> None:
+    intake = bench.intake()
+    at = OpenForge("scripted", "app", bench.forge)
+    done = await intake.follow(changed("OPENED"), at)
+    assert done[0] == "pull request 7 noted"
+    assert [each.state for each in await bench.store.live_reviews()] == [ReviewState.QUEUED]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from ekaci_core.model.build import Build, BuildState, Interrupted, Started
 from ekaci_core.scheduler.build_graph import BuildGraph
+from ekaci_core.scheduler.effects import Effects, at_once
 from ekaci_core.scheduler.node import Node
 from ekaci_core.scheduler.placement import Lane
+from ekaci_core.scheduler.walks import giving_up, lengthening, wanting
 from ekaci_core.testing.builds import drv_path
 
 LANE = Lane((0,))
@@ -18,14 +20,14 @@ def node(key: int, *inputs: int) -> Node:
 def test_what_is_queued_again_behind_an_interruption_blocks_what_needs_it() -> None:
     graph = BuildGraph()
     graph.add([node(0), node(1, 0)], {}, {})
-    graph.want(1, 0)
-    graph.give_up("another failed")
-    graph.want(0, 0)
+    at_once(wanting(graph, 1, 0))
+    at_once(giving_up(graph, "another failed", Effects()))
+    at_once(wanting(graph, 0, 0))
     below = graph.nodes[0]
     graph.apply(below, Started(), "")
     graph.apply(below, Interrupted(BuildState.OUT_OF_MEMORY), "")
     graph.add([node(4, 1)], {}, {})
-    graph.want(4, 0)
+    at_once(wanting(graph, 4, 0))
     blocked = [graph.nodes[key].build for key in (1, 4)]
     assert [(each.state, each.blockers) for each in blocked] == [(BuildState.BLOCKED, frozenset({drv_path("n0")}))] * 2
 
@@ -34,9 +36,9 @@ def test_the_longest_way_counts_expected_seconds() -> None:
     graph = BuildGraph()
     long, short, base = node(2, 0), node(1, 0), node(0)
     long.seconds, short.seconds, base.seconds = 100.0, 5.0, 1.0
-    graph.lengthen([0, 1, 2], graph.add([base, short, long], {}, {}))
+    at_once(lengthening(graph, [0, 1, 2], graph.add([base, short, long], {}, {})))
     assert [each.chain for each in (base, short, long)] == [101.0, 5.0, 100.0]
     top = node(3, 1)
     top.seconds = 200.0
-    graph.lengthen([3], graph.add([top], {}, {}))
+    at_once(lengthening(graph, [3], graph.add([top], {}, {})))
     assert [each.chain for each in (base, short, long, top)] == [206.0, 205.0, 100.0, 200.0]

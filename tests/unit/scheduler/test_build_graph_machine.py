@@ -21,10 +21,12 @@ from ekaci_core.model.build import (
     Succeeded,
 )
 from ekaci_core.model.ids import DrvPath
-from ekaci_core.scheduler.build_graph import BuildGraph, Effects
+from ekaci_core.scheduler.build_graph import BuildGraph
+from ekaci_core.scheduler.effects import Effects, at_once
 from ekaci_core.scheduler.node import FAILED, RUNNABLE, UNWANTED, Node
 from ekaci_core.scheduler.placement import Lane
 from ekaci_core.scheduler.recovery import after_death, resumed
+from ekaci_core.scheduler.walks import giving_up, lengthening, wanting
 from ekaci_core.store.contract import Attempt, AttemptId
 from ekaci_core.testing.builds import drv_path
 
@@ -87,7 +89,9 @@ class SchedulerMachine(RuleBasedStateMachine):
             missing = sorted(each for each in self.to_build(key) if each not in self.graph)
             self.newcomers(missing, rebuild_failed=rebuild_failed)
         if key in self.graph:
-            self.record(self.graph.want(key, priority))
+            effects = Effects()
+            at_once(wanting(self.graph, key, priority, effects=effects))
+            self.record(effects)
             self.wishes[key] = max(priority, self.wishes.get(key, UNWANTED))
 
     def newcomers(self, keys: list[int], *, rebuild_failed: bool) -> None:
@@ -100,7 +104,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             lane = Lane(() if key in self.homeless else (0,))
             nodes.append(Node(key=key, build=build, lane=lane, inputs=inputs, obstacle="no builder"))
         effects = self.graph.add(nodes, self.stored, causes)
-        self.graph.lengthen([node.key for node in nodes], effects)
+        at_once(lengthening(self.graph, [node.key for node in nodes], effects))
         self.record(effects)
 
     @precondition(lambda self: self.queue)
@@ -142,7 +146,9 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     @rule()
     def give_up(self) -> None:
-        self.record(self.graph.give_up("another failed"))
+        effects = Effects()
+        at_once(giving_up(self.graph, "another failed", effects))
+        self.record(effects)
         for key in self.building():
             self.record(self.graph.apply(self.graph.nodes[key], Interrupted(S.CANCELLED), "another failed"))
         self.queue.clear()
@@ -171,7 +177,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         own = node.build
         if own.state in OF_ITS_OWN:
             return attrs.evolve(own, blockers=frozenset())
-        below = [self.graph.nodes[each].build for each in node.inputs]
+        below = [self.graph.nodes[each].build for each in self.graph.inputs(node.key)]
         failed = {each.drv for each in below if each.state in FAILED}.union(
             *(each.blockers for each in below if each.state is S.TRANSITIVE_FAILURE)
         )
@@ -191,7 +197,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     @invariant()
     def what_builds_has_its_inputs(self) -> None:
         for key in self.building():
-            assert all(self.graph.nodes[each].build.state is S.SUCCESS for each in self.graph.nodes[key].inputs)
+            assert all(self.graph.nodes[each].build.state is S.SUCCESS for each in self.graph.inputs(key))
 
     @invariant()
     def failures_are_bounded_and_successes_not_repeated(self) -> None:
@@ -210,10 +216,14 @@ class SchedulerMachine(RuleBasedStateMachine):
         nodes = self.graph.nodes
         assert +self.graph.counts == Counter(node.build.state for node in nodes.values())
         for key, node in nodes.items():
-            assert sorted(node.dependents) == sorted(each for each in nodes if key in nodes[each].inputs)
-            assert node.missing == sum(nodes[each].build.state is not S.SUCCESS for each in node.inputs)
-            assert node.chain == 1 + max((nodes[each].chain for each in node.dependents), default=0)
-            wishes = [self.wishes.get(key, UNWANTED), *(nodes[each].priority for each in node.dependents)]
+            assert sorted(self.graph.dependents(key)) == sorted(
+                each for each in nodes if key in self.graph.inputs(each)
+            )
+            assert self.graph.missing(key) == sum(
+                nodes[each].build.state is not S.SUCCESS for each in self.graph.inputs(node.key)
+            )
+            assert node.chain == 1 + max((nodes[each].chain for each in self.graph.dependents(key)), default=0)
+            wishes = [self.wishes.get(key, UNWANTED), *(nodes[each].priority for each in self.graph.dependents(key))]
             assert node.priority == max(wishes)
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from ekaci_core.model.build import Build, BuildState
 from ekaci_core.model.ids import DrvPath
-from ekaci_core.scheduler.build_graph import Step
 from ekaci_core.scheduler.claims import Claims
+from ekaci_core.scheduler.effects import Step
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.store import Store
 from ekaci_core.store.contract import BuildBegun, BuildStart, BuildWrites, DerivationId, StartAnswer

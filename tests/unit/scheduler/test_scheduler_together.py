@@ -11,6 +11,7 @@ import pytest
 from ekaci_core.api import BuildFailed, BuildOutcome, BuildRequest, Built
 from ekaci_core.model.build import Build, BuildState
 from ekaci_core.scheduler import SchedulerSettings, Wanted
+from ekaci_core.scheduler.graph_limits import GraphLimits
 from ekaci_core.scheduler.worker import worker_name
 from ekaci_core.store import Store
 from ekaci_core.store.contract import BuildChange
@@ -41,13 +42,17 @@ async def state(store: Store, name: str) -> BuildState:
     return (await store.builds([drv_path(name)]))[drv_path(name)].state
 
 
-async def test_two_runs_at_once_build_each_derivation_once(store: Store, nix: ScriptedNix, tmp_path: Path) -> None:
+@pytest.mark.parametrize("capacity", [None, 1, 5])
+async def test_two_runs_at_once_build_each_derivation_once(
+    store: Store, nix: ScriptedNix, tmp_path: Path, capacity: int | None
+) -> None:
     wishes = diamonds(nix, 8)
     await nix.evaluated(store)
     first, second = (ScriptedBuilder(nix, slots=3, turns=20) for _ in range(2))
+    settings = SchedulerSettings(poll_seconds=0.01, graph=GraphLimits(capacity))
     async with anyio.create_task_group() as tasks:
         for builder in (first, second):
-            tasks.start_soon(scripted_scheduler(store, nix, [builder], tmp_path).build, wishes)
+            tasks.start_soon(scripted_scheduler(store, nix, [builder], tmp_path, settings=settings).build, wishes)
     assert (first.attempts + second.attempts) == dict.fromkeys(nix.records, 1)
     assert first.violations == second.violations == []
     assert [await state(store, wish.drv.name) for wish in wishes] == [BuildState.SUCCESS] * 8

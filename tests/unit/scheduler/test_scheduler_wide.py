@@ -23,9 +23,11 @@ from ekaci_core.model.build import (
 )
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.scheduler import Wanted
-from ekaci_core.scheduler.build_graph import BuildGraph, Effects
+from ekaci_core.scheduler.build_graph import BuildGraph
+from ekaci_core.scheduler.effects import Effects, at_once
 from ekaci_core.scheduler.node import Node
 from ekaci_core.scheduler.placement import Lane
+from ekaci_core.scheduler.walks import lengthening, wanting
 from ekaci_core.scheduler.wishes import Share
 from ekaci_core.store import Store
 from ekaci_core.testing.builds import ScriptedBuilder, ScriptedNix, drv_path, scripted_scheduler
@@ -47,8 +49,8 @@ def wide(inputs: int, beginning: Beginning = queued) -> tuple[BuildGraph, list[N
     above = Node(key=inputs + 1, build=queued(inputs + 1), lane=Lane((0,)), inputs=(inputs,))
     graph = BuildGraph()
     effects = graph.add([*low, top, above], {}, {})
-    graph.lengthen(range(inputs + 2), effects)
-    graph.want(above.key, 0, effects=effects)
+    at_once(lengthening(graph, range(inputs + 2), effects))
+    at_once(wanting(graph, above.key, 0, effects=effects))
     return graph, low, top, effects
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from ekaci_core.api import BuildFailed
 from ekaci_core.model.build import BuildState
 from ekaci_core.scheduler import Wanted
 from ekaci_core.scheduler.wishes import Share
@@ -117,3 +118,54 @@ async def test_waiting_ends_at_once_for_what_is_there(store: Store, family: Scri
         await run.add([Wanted(drv_path("lib"))])
         with anyio.fail_after(20):
             await run.finished([drv_path("lib")])
+
+
+async def test_what_failed_is_tried_again_when_somebody_asks(store: Store, family: ScriptedNix, tmp_path: Path) -> None:
+    await family.evaluated(store)
+    failed = BuildFailed("builder failed with exit code 1", 1)
+    builder = ScriptedBuilder(family, {"lib": [failed, failed]}, slots=2)
+    async with scripted_scheduler(store, family, [builder], tmp_path).running() as run:
+        await run.add([Wanted(drv_path("old-suite"), share=OLD)])
+        with anyio.fail_after(20):
+            await run.finished([drv_path("old-suite")])
+            await run.add([Wanted(drv_path("old-suite"), share=NEW)])
+            await run.finished([drv_path("old-suite")])
+            assert builder.attempts == {"lib": 2}, "a failure stands"
+            await run.retry([drv_path("lib")], "asked for again")
+            await run.add([Wanted(drv_path("old-suite"), share=NEW)])
+            await run.finished([drv_path("old-suite")])
+    assert builder.attempts == {"lib": 3, "old-app": 1, "old-suite": 1}
+    assert (await states(store, "old-suite"))["old-suite"] is BuildState.SUCCESS
+
+
+async def test_what_failed_in_an_earlier_run_is_tried_again(store: Store, family: ScriptedNix, tmp_path: Path) -> None:
+    await family.evaluated(store)
+    failed = BuildFailed("builder failed with exit code 1", 1)
+    builder = ScriptedBuilder(family, {"lib": [failed, failed]}, slots=2)
+    scheduler = scripted_scheduler(store, family, [builder], tmp_path)
+    await scheduler.build([Wanted(drv_path("old-app"))])
+    async with scheduler.running() as run:
+        with anyio.fail_after(20):
+            await run.retry([drv_path("lib"), drv_path("other")], "asked for again")
+            await run.add([Wanted(drv_path("old-app"))])
+            await run.finished([drv_path("old-app")])
+    assert (await states(store, "old-app"))["old-app"] is BuildState.SUCCESS
+
+
+async def test_what_nobody_wants_any_more_is_not_built_because_its_input_is_tried_again(
+    store: Store, family: ScriptedNix, tmp_path: Path
+) -> None:
+    await family.evaluated(store)
+    failed = BuildFailed("builder failed with exit code 1", 1)
+    builder = ScriptedBuilder(family, {"lib": [failed, failed]}, slots=2)
+    async with scripted_scheduler(store, family, [builder], tmp_path).running() as run:
+        await run.add([Wanted(drv_path("old-suite"), share=OLD), Wanted(drv_path("new-app"), share=NEW)])
+        with anyio.fail_after(20):
+            await run.finished([drv_path("old-suite"), drv_path("new-app")])
+            await run.withdraw(OLD)
+            await run.retry([drv_path("lib")], "asked for again")
+            await run.add([Wanted(drv_path("new-app"), share=NEW)])
+            await run.finished([drv_path("new-app")])
+            await run.wait()
+    assert builder.attempts == {"lib": 3, "new-app": 1}
+    assert (await states(store, "old-suite"))["old-suite"] is BuildState.CANCELLED

@@ -16,9 +16,11 @@ from ekaci_core import scheduler
 from ekaci_core.model.build import Build, BuildState, Started, Succeeded
 from ekaci_core.scheduler import Wanted
 from ekaci_core.scheduler.build_graph import BuildGraph
+from ekaci_core.scheduler.effects import at_once
 from ekaci_core.scheduler.node import Node
 from ekaci_core.scheduler.placement import Lane, Placement
 from ekaci_core.scheduler.ready_queue import ReadyQueue
+from ekaci_core.scheduler.walks import lengthening
 from ekaci_core.store import open_store
 from ekaci_core.testing.builds import ScriptedBuilder, ScriptedNix, drv_path, scripted_scheduler
 
@@ -79,7 +81,7 @@ def star(dependents: int, others: int) -> BuildGraph:
     first = 2 + dependents
     nodes += [node(first), *(node(key, key - 1) for key in range(first + 1, first + others))]
     effects = graph.add(nodes, {}, {})
-    graph.lengthen(range(len(nodes)), effects)
+    at_once(lengthening(graph, range(len(nodes)), effects))
     return graph
 
 
@@ -92,7 +94,7 @@ def work_of_success(dependents: int, others: int) -> int:
     graph.apply(graph.nodes[0], Started(), "")
     with lines_counted() as work:
         graph.apply(graph.nodes[0], Succeeded(), "built")
-    assert [graph.nodes[key].missing for key in range(2, 2 + dependents)] == [1] * dependents
+    assert [graph.missing(key) for key in range(2, 2 + dependents)] == [1] * dependents
     return work.count
 
 

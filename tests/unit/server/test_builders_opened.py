@@ -13,7 +13,7 @@ import pytest
 from ekaci_core.api import InfrastructureFault, PluginContext, UsageFault
 from ekaci_core.builtin.local_builder import LocalBuilderConfig
 from ekaci_core.bus import Broadcast
-from ekaci_core.config.building import BuildingSettings
+from ekaci_core.config.building import BuildingSettings, MachineBuilding
 from ekaci_core.config.faults import ConfigurationFault
 from ekaci_core.config.machine_file import MachineFile
 from ekaci_core.registry import Instances, Kind, PluginReport, PluginState, Registry
@@ -188,7 +188,7 @@ def test_the_bounds_reach_the_scheduler(tmp_path: Path) -> None:
     builds = ReviewBuilds(
         store=cast("Any", None),
         builders=(),
-        bounds=BuildingSettings(None, 3, 30, 60),
+        bounds=MachineBuilding(None, 3, 30, 60),
         survey=ScriptedNix().survey,
         clock=RealClock(),
         log=SilentLogger(),

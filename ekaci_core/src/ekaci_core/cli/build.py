@@ -11,10 +11,12 @@ import click
 
 from ekaci_core.bus import Broadcast
 from ekaci_core.cli.progress import display_for_terminal, shown
+from ekaci_core.cli.server_building import build_on_server
 from ekaci_core.cli.stopping import Stopped, stopping_on_signals
 from ekaci_core.cli.streams import say, write_out
 from ekaci_core.cli.tables import format_option, more, write_document
 from ekaci_core.model.build import BuildState
+from ekaci_core.model.errors import UsageFault
 from ekaci_core.model.event import ReviewEvent
 from ekaci_core.server.single_build import BuildOptions, Culprit, SingleBuild, build_one
 
@@ -26,12 +28,27 @@ _CULPRITS_SHOWN: Final = 10
 @click.option("--force", is_flag=True, help="Forget that DRV failed, and build it again.")
 @click.option("--rebuild-all", is_flag=True, help="Forget the failures of all that DRV needs, and of DRV.")
 @click.option("-j", "--jobs-at-once", type=click.IntRange(min=1), metavar="N", help="Builds at once on this machine.")
+@click.option("--on-server", is_flag=True, help="Have the running server build it, as its queue allows.")
+@click.option("-s", "--socket", "server", type=click.Path(path_type=Path), metavar="PATH", help="That server's socket.")
 @format_option
-def build(derivation: str, *, force: bool, rebuild_all: bool, jobs_at_once: int | None, form: str) -> int:
+def build(
+    derivation: str,
+    *,
+    force: bool,
+    rebuild_all: bool,
+    jobs_at_once: int | None,
+    on_server: bool,
+    server: Path | None,
+    form: str,
+) -> int:
     """Build DRV, the path of a derivation or the 32 characters of its hash, and all it needs.
 
     Exit status: 0 built or there already, 1 not built, 2 wrong use, 3 the machine's fault.
     """
+    if on_server or server is not None:
+        if jobs_at_once is not None:
+            raise UsageFault("the server's configuration says how much it builds at once", where="--jobs-at-once")
+        return build_on_server(server, derivation, force=force, rebuild_all=rebuild_all, form=form)
     options = BuildOptions(derivation, force=force, rebuild_all=rebuild_all, slots=jobs_at_once)
     try:
         result = anyio.run(_built, options)

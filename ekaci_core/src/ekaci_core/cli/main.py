@@ -14,21 +14,23 @@ from ekaci_core.cli.streams import forgiving, say
 from ekaci_core.model.errors import EXIT_INFRASTRUCTURE, EkaciError
 from ekaci_core.telemetry import configure_logs
 
-_COMMANDS: Final = {
-    name: f"ekaci_core.cli.{name}"
-    for name in (
-        "review",
-        "build",
-        "cancel",
-        "queue",
-        "builders",
-        "drv",
-        "logs",
-        "plugins",
-        "serve",
-        "config",
-    )
+_MODULES: Final = {
+    "build": ("build",),
+    "builders": ("builders",),
+    "cancel": ("cancel",),
+    "config": ("config",),
+    "deliveries": ("deliveries",),
+    "drv": ("drv",),
+    "logs": ("logs",),
+    "plugins": ("plugins",),
+    "queue": ("queue",),
+    "review": ("review",),
+    "serve": ("serve",),
+    "server_looking": ("info", "jobs", "jobset", "prs", "status"),
+    "server_starting": ("git", "github", "job", "repo"),
+    "server_steering": ("approve", "approve-user", "approved-users", "forge", "resync-checks"),
 }
+_COMMANDS: Final = {name: f"ekaci_core.cli.{module}" for module, names in _MODULES.items() for name in names}
 
 
 @click.group(cls=LazyGroup, modules=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})

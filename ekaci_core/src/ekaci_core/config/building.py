@@ -10,10 +10,11 @@ import attrs
 from ekaci_core.config.bounds import BuildingSettings
 from ekaci_core.config.convert import WrongValue, strict_converter
 from ekaci_core.config.faults import ConfigurationFault
+from ekaci_core.config.graph import GraphSettings, parse_graph
 from ekaci_core.config.machine_file import MachineFile
 from ekaci_core.config.rules import register_rules
 
-__all__ = ["PREFIX", "BuildingSettings", "parse_building", "whole_number"]
+__all__ = ["PREFIX", "BuildingSettings", "MachineBuilding", "parse_building", "whole_number"]
 
 PREFIX: Final = "EKA_CI_"
 """Of the variable that stands for a key: ``EKA_CI_FOD_MAX_JOBS``; it wins over the file."""
@@ -23,7 +24,14 @@ register_rules(_converter)
 attrs.resolve_types(BuildingSettings)
 
 
-def parse_building(file: MachineFile, environment: Mapping[str, str]) -> BuildingSettings:
+@attrs.frozen
+class MachineBuilding(BuildingSettings):
+    """The bounds of building on this machine. ``graph`` says how much of what is to be built is in memory."""
+
+    graph: GraphSettings = GraphSettings()
+
+
+def parse_building(file: MachineFile, environment: Mapping[str, str]) -> MachineBuilding:
     """Take the keys from file and environment; what is left out has its default.
 
     Raises:
@@ -46,7 +54,7 @@ def parse_building(file: MachineFile, environment: Mapping[str, str]) -> Buildin
     for origin, found in faults.items():
         if found:
             raise ConfigurationFault(origin, found, do="see `Building` in the reference of the `ekaci` command")
-    return BuildingSettings(**values)
+    return MachineBuilding(**values, graph=parse_graph(file, environment))
 
 
 def whole_number(text: str) -> int | str:

@@ -15,6 +15,16 @@ def data_home(environment: Mapping[str, str]) -> Path | None:
     return Path(folder, "ekaci") if folder else None
 
 
+SERVICE_SOCKET = Path("/run/eka-ci/ekaci.socket")
+"""Where the server of the NixOS module listens."""
+
+
+def client_socket_places(environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where a client looks for a server if nothing names its socket, the most likely place first."""
+    named = environment.get("EKA_CI_UNIX__SOCKET_PATH", "")
+    return (Path(named),) if named else (*socket_places(environment), SERVICE_SOCKET)
+
+
 def socket_places(environment: Mapping[str, str]) -> tuple[Path, ...]:
     """Where the server's socket may be if nothing says: the server takes the first, a client tries them all."""
     runtime = environment.get("XDG_RUNTIME_DIR", "")

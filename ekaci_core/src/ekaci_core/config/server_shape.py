@@ -43,7 +43,7 @@ class ServerShape(BuildingSettings):
     require_approval: bool = False
     merge_queue_require_approval: bool = False
     default_merge_method: MergeMethod = "squash"
-    graph_lru_capacity: Annotated[int, at_least(1)] = 100_000
+    graph_lru_capacity: Annotated[int, at_least(0)] = 100_000
     max_failed_check_runs: Annotated[int, within(0, 1000)] = 20
     shutdown_grace_seconds: Annotated[int, within(0, 86_400)] = 60
     web: WebSettings = WebSettings()

@@ -52,6 +52,14 @@ class Wanted:
     sha: CommitSha | None = None
 
 
+@attrs.frozen
+class RemoteRefs:
+    """What a forge's repository has: its branches and tags by full name, and the full name of its default branch."""
+
+    commits: Mapping[str, CommitSha]
+    default: str
+
+
 class CommitGone(UsageFault):
     """The forge does not give out a commit any more: it was pushed over."""
 
@@ -99,6 +107,22 @@ class Mirrors:
                 await Git(path).ask("repack", "-q", "-d", "--geometric=2", seconds=_REPACK_SECONDS)
                 await Git(path).ask("pack-refs", "--all", seconds=FILES_SECONDS)
 
+    async def refs(self, repository: RepositoryId, access: CloneAccess) -> RemoteRefs:
+        """Ask for the branches and tags that a repository has now; tags stand for their commits.
+
+        Raises:
+            UsageFault: it has no default branch.
+            InfrastructureFault: the forge cannot be reached.
+        """
+        git = Git(self._folder, settings=_protocols(access.url), variables=_headers(access))
+        asked = ("ls-remote", "--symref", "--", access.url, "HEAD", "refs/heads/*", "refs/tags/*")
+        answer = await git.ask(*asked, seconds=FILES_SECONDS, accept=(0, 128))
+        if answer.status:
+            said = last_words(answer.stderr)
+            do = "see whether the forge can be reached"
+            raise InfrastructureFault(f"git ls-remote failed: {said}", where=str(repository), do=do)
+        return _refs(answer.text, str(repository))
+
     @asynccontextmanager
     async def _lock(self, path: Path) -> AsyncIterator[None]:
         async with self._locks.setdefault(path, anyio.Lock()):
@@ -115,6 +139,20 @@ def _unlocked(path: Path) -> bool:
 def _many_packs(folder: Path) -> list[Path]:
     copies = [head.parent for head in folder.rglob("*.git/HEAD")]
     return [path for path in copies if sum(1 for _ in path.glob("objects/pack/*.pack")) > MANY_PACKS]
+
+
+def _refs(text: str, shown: str) -> RemoteRefs:
+    commits: dict[str, CommitSha] = {}
+    default = ""
+    for line in text.splitlines():
+        what, _, name = line.partition("\t")
+        if name == "HEAD" and what.startswith("ref: "):
+            default = what.removeprefix("ref: ")
+        elif name.startswith("refs/"):
+            commits[name.removesuffix("^{}")] = CommitSha.parse(what)  # what a tag stands for comes after the tag
+    if default not in commits:
+        raise UsageFault("it has no default branch, or nothing was pushed to that yet", where=shown)
+    return RemoteRefs(commits, default)
 
 
 def _make(path: Path) -> None:

@@ -178,7 +178,8 @@ class Commands:
         return f"{command.person.login} approved: {queued} reviews queued"
 
     async def _run_again(self, command: RunAgain) -> str:
-        records = await self._store.reviews_of(command.repository, sha=command.sha)
+        found = await self._store.reviews_of(command.repository, sha=command.sha)
+        records = [each for each in found if each.wish.occasion is not Occasion.COMMIT]  # those are the operators' own
         again = 0
         for record in records:
             again += await self._store.ask_review_again(record.id, now=self._clock.now())

@@ -93,7 +93,9 @@ class Gathering:
         return attrs.evolve(facts, standing=standing, approved_group=approved, waiting_base=waits)
 
     async def _of_rerun(self, event: RerunRequested, forge: Forge, facts: Facts) -> Facts:
-        if await self._store.reviews_of(event.repository, sha=event.sha, limit=1):
+        if any(
+            each.wish.occasion.is_reported for each in await self._store.reviews_of(event.repository, sha=event.sha)
+        ):
             return attrs.evolve(facts, reviewed=True)
         known = await self._store.known_pull_requests(event.repository, limit=_MOST_PULL_REQUESTS)
         pull = next((each for each in known if each.head_sha == event.sha), None)

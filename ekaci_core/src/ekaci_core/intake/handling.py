@@ -120,12 +120,19 @@ class Handling:
         if isinstance(event, Ignored):
             await self._end(item, DeliveryState.IGNORED, event.reason)
             return
-        at = self._serving(item.delivery, event)
+        done, ignored = await self.follow(event, self._serving(item.delivery, event))
+        await self._end(item, DeliveryState.IGNORED if ignored else DeliveryState.HANDLED, "; ".join(done))
+
+    async def follow(self, event: ForgeEvent, at: OpenForge) -> tuple[tuple[str, ...], bool]:
+        """Do what an event asks for; returns what was done, a phrase each, and whether any of it was to be ignored.
+
+        Raises:
+            InfrastructureFault: the forge or the store does not answer now.
+        """
         facts = await self._gathering.facts(event, at)
         commands = decide(event, facts, self._policy)
         done = await self._commands.carry_out(commands, at.forge)
-        ignored = any(isinstance(command, Ignore) for command in commands)
-        await self._end(item, DeliveryState.IGNORED if ignored else DeliveryState.HANDLED, "; ".join(done))
+        return done, any(isinstance(command, Ignore) for command in commands)
 
     def _of_delivery(self, delivery: Delivery) -> OpenForge | None:
         return next(

@@ -7,7 +7,7 @@ from typing import Final
 
 import anyio
 
-from ekaci_core.api import Clock, InfrastructureFault, Logger
+from ekaci_core.api import Clock, ForgeEvent, InfrastructureFault, Logger
 from ekaci_core.bus import Wakeup
 from ekaci_core.intake.applying import Commands
 from ekaci_core.intake.catching_up import CatchingUp
@@ -65,8 +65,23 @@ class Intake:
         self._catching_up = CatchingUp(store, forges, clock, log)
         self._log = log
         self._arrivals = arrivals
+        self._from_the_first = False
         self._known: set[DeliveryId] = set()
         self._finished: set[DeliveryId] = set()
+
+    async def follow(self, event: ForgeEvent, at: OpenForge) -> tuple[str, ...]:
+        """Do what an event asks for that came in no delivery; returns what was done, a phrase each.
+
+        Raises:
+            InfrastructureFault: the forge or the store does not answer now.
+        """
+        done, _ = await self._handling.follow(event, at)
+        return done
+
+    def look_again(self) -> None:
+        """Look at everything that is pending, and not only at what is new: one is to be handled again."""
+        self._from_the_first = True
+        self._arrivals.wake()
 
     async def run(self) -> None:
         """Handle what there is and what comes, until cancelled."""
@@ -76,8 +91,8 @@ class Intake:
             newest = 0
             while True:
                 newest = await self._take(lanes, newest)
-                if not await self._arrivals.wait(RESCAN_SECONDS):
-                    newest = 0
+                if not await self._arrivals.wait(RESCAN_SECONDS) or self._from_the_first:
+                    newest, self._from_the_first = 0, False
 
     async def _take(self, lanes: Lanes, after: int) -> int:
         """Take what is pending after a number; returns the number to go on from."""

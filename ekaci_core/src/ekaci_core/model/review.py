@@ -1,4 +1,4 @@
-"""A review that the server makes: of a pull request, a merge group or a pushed branch at one commit."""
+"""A review that the server makes: of a pull request, a merge group, a pushed branch or what an operator named."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ class Occasion(enum.Enum):
     MERGE_GROUP = "merge_group"
     BRANCH = "branch"
     """A branch that moved; its results are bases, sizes and histories for others, and nothing is reported."""
+    COMMIT = "commit"
+    """A commit that an operator named; nothing is reported."""
+    DIRECTORY = "directory"
+    """A directory of the server's machine, at no forge; nothing is reported."""
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether checks at the forge tell of it."""
+        return self in (Occasion.PULL_REQUEST, Occasion.MERGE_GROUP)
 
 
 class ReviewState(enum.Enum):
@@ -63,7 +72,10 @@ class ReviewWish:
         ref: the ref of ``repository`` at which ``head_sha`` can be fetched.
         trusted: whether its author may write to the repository; what others build must be sandboxed, and is pushed
             nowhere.
-        author: login of the author.
+        author: login of the author; of what an operator named, that person's name on the server's machine.
+
+    Of a `DIRECTORY`, `repository` has no forge and the way from the root of the file system as its path, ``ref`` is the
+    directory's own spelling, and ``base`` names the file that is evaluated instead of the configured jobs, if any.
     """
 
     repository: RepositoryId

@@ -112,9 +112,12 @@ async def probe(environment: Mapping[str, str]) -> Nix:
     Raises:
         InfrastructureFault: one of these is not so; the message says which and what to do.
     """
-    program = shutil.which("nix", path=environment.get("PATH", os.defpath))
+    path = environment.get("PATH", os.defpath)
+    program = shutil.which("nix", path=path)
     if program is None:
         raise nix_missing()
+    if shutil.which("nix-store", path=path) is None:
+        raise nix_missing("nix-store")
     try:
         version, settings = await _asked(environment)
     except ProgramMissing as missing:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from heapq import heapify, heappop, heappush
-from typing import Final
-
-import attrs
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Protocol
 
 from ekaci_core.model.build import (
     Build,
@@ -17,68 +14,71 @@ from ekaci_core.model.build import (
     DependencyInterrupted,
     DependencyRecovered,
     InputsReady,
-    Interrupted,
     NoBuilder,
-    Requeued,
     advance,
 )
 from ekaci_core.model.ids import DrvPath
-from ekaci_core.scheduler.node import FAILED, RUNNABLE, UNWANTED, Node
+from ekaci_core.scheduler.effects import Effects, Step
+from ekaci_core.scheduler.node import FAILED, RUNNABLE, Node
+from ekaci_core.scheduler.residue import Residue
 from ekaci_core.scheduler.wishes import Share
 
-_NOBODYS: Final = Share()
+_QUEUED: Final = BuildState.QUEUED
+_SUCCESS: Final = BuildState.SUCCESS
 
 
-@attrs.frozen
-class Step:
-    """A transition to record: the state after it, and why; ``key`` is the derivation's number where it is at hand."""
+class Watcher(Protocol):
+    """Follows which derivations are in memory, and in which states."""
 
-    build: Build
-    cause: str
-    key: int | None = None
+    def came(self, node: Node, *, new: bool) -> None:
+        """One came into memory, its row in the residue; ``new`` ones have never been there."""
+        ...
 
-
-@attrs.define
-class Effects:
-    """What an event brought about.
-
-    Attributes:
-        steps: transitions, in the order in which they are to be recorded.
-        ready: what may start, or moves forward in the queue, once the steps are recorded.
-        ended: wanted derivations that came to a terminal state.
-        stopped: what is being built and nobody wants any more.
-    """
-
-    steps: list[Step] = attrs.field(factory=list)
-    ready: list[Node] = attrs.field(factory=list)
-    ended: list[Node] = attrs.field(factory=list)
-    stopped: list[Node] = attrs.field(factory=list)
+    def moved(self, node: Node, before: BuildState) -> None:
+        """One that is in memory changed its state."""
+        ...
 
 
 class BuildGraph:
-    """Derivations that must be built, by their numbers in the store.
+    """Derivations that must be built. Those in memory are in ``nodes``, by their numbers in the store.
+
+    ``roots`` are the rows that somebody asked for, by share.
 
     Every change costs what it touches: a success its direct dependents, a failure or an interruption all that need
-    it, a wish all that it needs.
+    it. What it touches need not be in memory.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, watcher: Watcher | None = None) -> None:
         self.nodes: dict[int, Node] = {}
-        self._by_drv: dict[DrvPath, Node] = {}
-        self._roots: dict[Share, set[int]] = {}
+        self.residue = Residue()
         self.counts: Counter[BuildState] = Counter()
+        self.roots: dict[Share, set[int]] = {}
+        self.failed: set[DrvPath] = set()
+        self.watcher = watcher
 
     def __contains__(self, key: int) -> bool:
-        return key in self.nodes
+        return key in self.residue
 
-    def find(self, drv: DrvPath) -> Node | None:
-        """Return the node of a derivation, None if it is not in the run."""
-        return self._by_drv.get(drv)
+    def __len__(self) -> int:
+        return len(self.residue)
+
+    def missing(self, key: int) -> int:
+        """Count its inputs that have not succeeded."""
+        return self.residue.missing[self.residue.row(key)]
+
+    def inputs(self, key: int) -> list[int]:
+        """Return the numbers of what one needs directly that is in memory."""
+        return [self.residue.keys[row] for row in self.nodes[key].below]
+
+    def dependents(self, key: int) -> list[int]:
+        """Return the numbers of those of the run that need it directly."""
+        keys = self.residue.keys
+        return [keys[row] for row in self.residue.dependents(self.residue.row(key))]
 
     def add(self, nodes: Iterable[Node], stored: Mapping[DrvPath, Build], causes: Mapping[int, str]) -> Effects:
         """Take in new nodes, ascending, whose inputs are in the graph or come before them in ``nodes``.
 
-        Call `lengthen` when all are in.
+        Those inputs that failed or were interrupted must be in memory. `lengthening` is due when all are in.
 
         Args:
             nodes: the newcomers; ``build`` is the state to begin with.
@@ -88,9 +88,15 @@ class BuildGraph:
         newcomers = list(nodes)
         effects = Effects()
         for node in newcomers:
-            self._link(node)
-            if not node.lane and node.build.state is BuildState.QUEUED:
+            if not node.lane and node.build.state is _QUEUED:
                 node.build = advance(node.build, NoBuilder())
+            self.residue.append(node)
+            node.seconds = self.residue.seconds[node.row]
+            self.nodes[node.key] = node
+            if self.watcher is not None:
+                self.watcher.came(node, new=True)
+            if node.build.state is BuildState.FAILURE:
+                self.failed.add(node.build.drv)
         for node in newcomers:
             before, mine = node.build, Effects()
             if before.state is BuildState.UNSATISFIABLE and not node.lane:
@@ -104,70 +110,16 @@ class BuildGraph:
             effects.ready += mine.ready
         return effects
 
-    def lengthen(self, newcomers: Iterable[int], effects: Effects) -> None:
-        """Measure the ways of newcomers, and lengthen those of the nodes below them."""
-        heap = [-key for key in newcomers]  # dependents go first
-        heapify(heap)
-        pending = set(heap)
-        while heap:
-            least = heappop(heap)
-            pending.discard(least)
-            node = self.nodes[-least]
-            node.chain = max(node.chain, node.seconds)
-            for key in node.inputs:
-                below = self.nodes[key]
-                if below.chain < node.chain + below.seconds:
-                    below.chain = node.chain + below.seconds
-                    if below.queued:
-                        effects.ready.append(below)
-                    if -key not in pending:
-                        pending.add(-key)
-                        heappush(heap, -key)
-
-    def want(self, key: int, priority: int, share: Share = _NOBODYS, effects: Effects | None = None) -> Effects:
-        """Note that somebody wants this node; what was given up of it and its inputs is queued again."""
-        node = self.nodes[key]
-        node.wanted = True
-        self._roots.setdefault(share, set()).add(key)
-        effects = Effects() if effects is None else effects
-        known = len(effects.ended)
-        for each in self._given_up(node):
-            self.apply(each, Requeued(forget_failures=False), "wanted again", effects)
-        self._raise(node, priority, share, effects)
-        if node.build.state.is_terminal and node not in effects.ended[known:]:
-            effects.ended.append(node)
-        return effects
-
-    def withdraw(self, share: Share, cause: str) -> Effects:
-        """Forget what a share wants; cancel what nobody else wants and has not begun, and say what is being built."""
-        effects = Effects()
-        roots = self._roots.pop(share, set())
-        for key in roots:
-            self.nodes[key].wanted = any(key in others for others in self._roots.values())
-        orphans = []
-        for node in self._below(roots, share):
-            node.shares = tuple(each for each in node.shares if each != share)
-            if not node.shares:
-                node.priority = UNWANTED
-                orphans.append(node)
-        for node in sorted(orphans, key=lambda each: each.key):
-            if node.build.state is BuildState.BUILDING:
-                effects.stopped.append(node)
-            elif node.build.state in RUNNABLE or node.build.state is BuildState.QUEUED:
-                self._advance(node, Interrupted(BuildState.CANCELLED), cause, effects)
-        return effects
-
-    def _below(self, roots: Iterable[int], share: Share) -> list[Node]:
-        """Those of a share, from its roots down."""
-        found: dict[int, Node] = {}
-        pending = list(roots)
-        while pending:
-            key = pending.pop()
-            node = self.nodes[key]
-            if key not in found and share in node.shares:
-                found[key] = node
-                pending.extend(node.inputs)
-        return list(found.values())
+    def attach(self, node: Node) -> None:
+        """Take one into memory again; what the residue has of it is brought up to date."""
+        residue, row = self.residue, self.residue.row(node.key)
+        node.row, known = row, residue.build(row)
+        node.build = Build(node.build.drv, known.state, known.failures, known.blockers)
+        node.priority, node.shares = residue.standings[residue.standing(row)]
+        node.seconds, node.chain = residue.seconds[row], residue.chains[row]
+        self.nodes[node.key] = node
+        if self.watcher is not None:
+            self.watcher.came(node, new=False)
 
     def apply(self, node: Node, event: BuildEvent, cause: str, effects: Effects | None = None) -> Effects:
         """Let an event happen to a node and follow it to all it touches.
@@ -177,7 +129,7 @@ class BuildGraph:
         """
         effects = Effects() if effects is None else effects
         before = node.build.state
-        self._advance(node, event, cause, effects)
+        self.advance(node.row, event, cause, effects)
         self._follow(node, before, effects)
         return effects
 
@@ -186,59 +138,88 @@ class BuildGraph:
         effects = Effects()
         before = node.build.state
         node.foreign = False
-        self._become(node, build, effects)
+        self._become(node.row, node, before, build, effects)
         self._follow(node, before, effects)
         return effects
 
-    def give_up(self, cause: str) -> Effects:
-        """Cancel all that has not started."""
-        effects = Effects()
-        for key in sorted(self.nodes):
-            node = self.nodes[key]
-            if node.build.state in RUNNABLE or node.build.state is BuildState.QUEUED:
-                self._advance(node, Interrupted(BuildState.CANCELLED), cause, effects)
-            elif node.build.state is BuildState.BLOCKED:
-                self._inherit(node, effects)
-        return effects
+    def advance(self, row: int, event: BuildEvent, cause: str, effects: Effects) -> None:
+        """Let an event happen to one derivation, in memory or not, and to no other.
 
-    def _link(self, node: Node) -> None:
-        self.nodes[node.key] = node
-        self._by_drv[node.build.drv] = node
-        for each in node.inputs:
-            below = self.nodes[each]
-            below.dependents.append(node.key)
-            node.missing += below.build.state is not BuildState.SUCCESS
+        Raises:
+            IllegalTransition: it cannot happen now.
+        """
+        key = self.residue.keys[row]
+        node = self.nodes.get(key)
+        known = self.residue.build(row) if node is None else node.build
+        build = advance(known, event)
+        if build is not known:
+            if build.blockers:
+                shared = self.residue.blockers.shared(build.blockers)
+                build = Build(build.drv, build.state, build.failures, shared)
+            if node is None or not node.foreign:
+                effects.steps.append(Step(build, cause, key))
+            self._become(row, node, known.state, build, effects)
 
-    def _advance(self, node: Node, event: BuildEvent, cause: str, effects: Effects) -> None:
-        build = advance(node.build, event)
-        if build is not node.build:
-            if not node.foreign:
-                effects.steps.append(Step(build, cause, node.key))
-            self._become(node, build, effects)
-
-    def _become(self, node: Node, build: Build, effects: Effects) -> None:
-        changed = build.state is not node.build.state
-        self.counts[node.build.state] -= 1
-        self.counts[build.state] += 1
-        node.build = build
-        if build.state in RUNNABLE:
-            effects.ready.append(node)
-        if changed and node.wanted and build.state.is_terminal:
+    def end(self, row: int, effects: Effects) -> None:
+        """Note that a wanted derivation came to a terminal state."""
+        node = self.nodes.get(self.residue.keys[row])
+        if node is None:
+            effects.absent_ended.append(self.residue.keys[row])
+        elif node not in effects.ended[-1:]:
             effects.ended.append(node)
+
+    def reached(self, row: int) -> list[int]:
+        """Return the rows of all that the end of this one reaches, inputs first."""
+        return self._all_dependents(row)
+
+    def inherit(self, row: int, inputs: Iterable[int], effects: Effects) -> None:
+        """Pass on what keeps direct inputs from succeeding; those that failed or were interrupted are in memory."""
+        residue = self.residue
+        for each in inputs:
+            state = residue.state(each)
+            if state in FAILED or state.is_interruption:
+                drv = self.nodes[residue.keys[each]].build.drv
+                direct = DependencyFailed(drv) if state in FAILED else DependencyInterrupted(drv)
+                self.advance(row, direct, after(drv), effects)
+            if blockers := residue.blockers[each]:
+                event = DependencyFailed if state is BuildState.TRANSITIVE_FAILURE else DependencyInterrupted
+                for blocker in sorted(blockers):
+                    self.advance(row, event(blocker), after(blocker), effects)
+
+    def _become(self, row: int, node: Node | None, before: BuildState, build: Build, effects: Effects) -> None:
+        residue, state = self.residue, build.state
+        self.counts[before] -= 1
+        self.counts[state] += 1
+        residue.put(row, build)
+        if node is not None:
+            node.build = build
+            if before is not state and self.watcher is not None:
+                self.watcher.moved(node, before)
+            if state is BuildState.FAILURE:
+                self.failed.add(build.drv)
+        if state in RUNNABLE:
+            if node is None:
+                effects.absent_ready.append(residue.keys[row])
+            else:
+                effects.ready.append(node)
+        if before is not state and state.is_terminal and residue.is_wanted(row):
+            self.end(row, effects)
 
     def _follow(self, node: Node, before: BuildState, effects: Effects) -> None:
         after = node.build.state
         if before is after:
             return
-        if after is BuildState.QUEUED:
+        if after is _QUEUED:
             self._refresh(node, effects)  # first, so that what needs it sees where it ends up
         if before in FAILED or before.is_interruption:
+            self.failed.discard(node.build.drv)
             self._recovered(node, effects)
-        if after is BuildState.SUCCESS:
+        if after is _SUCCESS:
             self._succeeded(node, effects)
-        elif before is BuildState.SUCCESS:
-            for each in node.dependents:
-                self.nodes[each].missing += 1
+        elif before is _SUCCESS:
+            missing = self.residue.missing
+            for each in self.residue.dependents(node.row):
+                missing[each] += 1
         if after in FAILED:
             self._spread(node, DependencyFailed(node.build.drv), effects)
         elif after.is_interruption:
@@ -246,85 +227,78 @@ class BuildGraph:
 
     def _refresh(self, node: Node, effects: Effects) -> None:
         """Bring a queued node to where its direct inputs put it."""
-        if node.build.state is BuildState.QUEUED:
-            self._inherit(node, effects)
-            if node.missing == 0:
-                self._advance(node, InputsReady(), "its inputs are there", effects)
-
-    def _inherit(self, node: Node, effects: Effects) -> None:
-        """Pass on what keeps its direct inputs from succeeding."""
-        for each in node.inputs:
-            below = self.nodes[each].build
-            if below.state in FAILED:
-                self._advance(node, DependencyFailed(below.drv), _after(below.drv), effects)
-            elif below.state.is_interruption:
-                self._advance(node, DependencyInterrupted(below.drv), _after(below.drv), effects)
-            event = DependencyFailed if below.state is BuildState.TRANSITIVE_FAILURE else DependencyInterrupted
-            for blocker in sorted(below.blockers):
-                self._advance(node, event(blocker), _after(blocker), effects)
+        if node.build.state is _QUEUED:
+            if self.residue.missing[node.row]:
+                self.inherit(node.row, node.below, effects)
+            else:
+                self.advance(node.row, InputsReady(), "its inputs are there", effects)
 
     def _succeeded(self, node: Node, effects: Effects) -> None:
-        for each in node.dependents:
-            above = self.nodes[each]
-            above.missing -= 1
-            if above.missing == 0 and above.build.state is BuildState.QUEUED:
-                self._advance(above, InputsReady(), "its inputs are there", effects)
+        missing, states = self.residue.missing, self.residue.states
+        for each in self.residue.dependents(node.row):
+            left = missing[each] = missing[each] - 1
+            if left == 0 and states[each] == _QUEUED:
+                self.advance(each, InputsReady(), "its inputs are there", effects)
 
     def _spread(self, node: Node, event: DependencyFailed | DependencyInterrupted, effects: Effects) -> None:
-        for above in self._all_dependents(node, beyond_interrupted=isinstance(event, DependencyFailed)):
-            self._advance(above, event, _after(node.build.drv), effects)
+        cause = after(node.build.drv)
+        for above in self._all_dependents(node.row, beyond_interrupted=isinstance(event, DependencyFailed)):
+            self.advance(above, event, cause, effects)
 
     def _recovered(self, node: Node, effects: Effects) -> None:
-        drv = node.build.drv
-        for above in self._all_dependents(node):
-            if drv in above.build.blockers:
-                self._advance(above, DependencyRecovered(drv), f"{drv.name} is tried again", effects)
-                self._refresh(above, effects)
+        """Take a node from the blockers of all that need it, and pass on what blocks the node itself by now."""
+        drv, residue = node.build.drv, self.residue
+        reached = self._all_dependents(node.row)
+        among = self._inputs_among([node.row, *reached]) if node.build.blockers else {}
+        for above in reached:
+            if drv not in residue.blockers[above]:
+                continue
+            was = residue.state(above)
+            self.advance(above, DependencyRecovered(drv), f"{drv.name} is tried again", effects)
+            if was is BuildState.BLOCKED:
+                self.inherit(above, among.get(above, ()), effects)
+                self._look_for_others(above, effects)
+            elif (there := self.nodes.get(residue.keys[above])) is not None:
+                self._refresh(there, effects)  # failures hide interruptions
+            elif residue.state(above) is _QUEUED:  # what failed is not tried again in the same run
+                raise LookupError(f"{drv}: what needs it is not in memory")
 
-    def _all_dependents(self, node: Node, *, beyond_interrupted: bool = True) -> list[Node]:
+    def _look_for_others(self, row: int, effects: Effects) -> None:
+        """Pass on interruptions that were too many for all to be named, of those inputs that are in memory."""
+        if self.residue.states[row] == _QUEUED and (node := self.nodes.get(self.residue.keys[row])) is not None:
+            keys = self.residue.keys
+            self.inherit(row, [each for each in node.below if keys[each] in self.nodes], effects)
+
+    def _inputs_among(self, rows: Sequence[int]) -> dict[int, list[int]]:
+        """Find those inputs of each of these that are among these."""
+        found: dict[int, list[int]] = {row: [] for row in rows}
+        for row in rows:
+            for above in self.residue.dependents(row):
+                if above in found:
+                    found[above].append(row)
+        return found
+
+    def _all_dependents(self, row: int, *, beyond_interrupted: bool = True) -> list[int]:
         """All that its end reaches, inputs first.
 
         A dependent that failed by itself speaks for all that need it. One that was interrupted does so only for
         another interruption: a failure makes it a transitive failure.
         """
-        found: dict[int, Node] = {}
-        pending = list(node.dependents)
+        residue = self.residue
+        found: set[int] = set()
+        pending = list(residue.dependents(row))
         while pending:
-            key = pending.pop()
-            above = self.nodes[key]
-            if key not in found and above.build.state is not BuildState.SUCCESS:
-                found[key] = above
-                speaks = above.build.state in FAILED or (above.build.state.is_interruption and not beyond_interrupted)
-                if not speaks:
-                    pending.extend(above.dependents)
-        return [found[key] for key in sorted(found)]
-
-    def _given_up(self, node: Node) -> list[Node]:
-        """The node and those of its inputs that were cancelled, inputs first."""
-        found: dict[int, Node] = {}
-        pending = [node.key]
-        while pending:
-            key = pending.pop()
-            below = self.nodes[key]
-            if key not in found and below.build.state in (BuildState.CANCELLED, BuildState.BLOCKED):
-                found[key] = below
-                pending.extend(below.inputs)
-        return [found[key] for key in sorted(found) if found[key].build.state is BuildState.CANCELLED]
-
-    def _raise(self, node: Node, priority: int, share: Share, effects: Effects) -> None:
-        alone = (share,)  # one tuple for all that nobody else wants
-        pending = [node.key]
-        while pending:
-            below = self.nodes[pending.pop()]
-            if below.priority >= priority and share in below.shares:
+            row = pending.pop()
+            if row in found or residue.states[row] == _SUCCESS:
                 continue
-            below.priority = max(below.priority, priority)
-            if share not in below.shares:
-                below.shares = (*below.shares, share) if below.shares else alone
-            pending.extend(below.inputs)
-            if below.queued:
-                effects.ready.append(below)
+            found.add(row)
+            state = residue.state(row)
+            speaks = state in FAILED or (state.is_interruption and not beyond_interrupted)
+            if not speaks:
+                pending.extend(residue.dependents(row))
+        return sorted(found)
 
 
-def _after(drv: DrvPath) -> str:
+def after(drv: DrvPath) -> str:
+    """Name the cause of what follows from another derivation."""
     return f"because of {drv.name}"

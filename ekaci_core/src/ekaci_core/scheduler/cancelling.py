@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
@@ -10,10 +10,12 @@ import attrs
 
 from ekaci_core.api import Clock
 from ekaci_core.model.build import Build, BuildState, Interrupted
-from ekaci_core.scheduler.build_graph import BuildGraph, Effects
+from ekaci_core.scheduler.build_graph import BuildGraph
 from ekaci_core.scheduler.clock_jumps import Moment
+from ekaci_core.scheduler.effects import Effects
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.scheduler.node import RUNNABLE
+from ekaci_core.scheduler.residents import Residents
 from ekaci_core.scheduler.turns import Turns
 from ekaci_core.store.contract import Store
 
@@ -31,6 +33,7 @@ class Cancelling:
 
     _store: Store
     _graph: BuildGraph
+    _residents: Residents
     _ledger: Ledger
     _turns: Turns
     _clock: Clock
@@ -51,23 +54,23 @@ class Cancelling:
         if any(each.at < forgotten for each in there):
             await self._store.end_cancellations(before=forgotten)
 
-    async def watch(self, release: Callable[[Effects], None]) -> None:
+    async def watch(self, release: Callable[[Effects], Awaitable[None]]) -> None:
         """Obey, for ever; ``release`` is told what follows from recorded steps."""
         while True:
             await anyio.sleep(self._poll_seconds)
             found = await self._store.cancellations(after=self._seen)
-            effects = Effects()
             for each in found:
                 self._seen = each.id
-                node = self._graph.find(each.drv)
+                effects = Effects()
+                node = (await self._residents.find([each.drv])).get(each.drv)
                 # What another worker has in hand, that one gives up: we learn it from the store.
                 if node is None or node.foreign or self._turns.cancel(node.key, ON_REQUEST):
                     continue
                 if node.build.state in _UNSTARTED:
                     self._graph.apply(node, Interrupted(BuildState.CANCELLED), ON_REQUEST, effects)
-            if found:
+                self._residents.make_room()
                 await self._ledger.record(effects.steps)
-                release(effects)
+                await release(effects)
 
     async def concerns(self, stored: Build) -> bool:
         """Whether another worker gave this up because it was asked to since the run began, rather than by its end."""

@@ -9,8 +9,8 @@ import anyio
 import attrs
 
 from ekaci_core.api import Clock, EkaciError
-from ekaci_core.scheduler.build_graph import Step
 from ekaci_core.scheduler.claims import Claims
+from ekaci_core.scheduler.effects import Step
 from ekaci_core.store.contract import AttemptEnd, BuildChange, BuildStart, BuildWrites, StartAnswer, Store
 
 # What releases ten thousand at once is written in parts, each in much less than the 20 ms that are allowed: the success

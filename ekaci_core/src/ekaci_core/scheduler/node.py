@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from typing import Final
 
@@ -19,26 +18,28 @@ Rank = tuple[int, float, int]
 """Order of starting, smallest first."""
 
 RUNNABLE: Final = frozenset({BuildState.BUILDABLE, BuildState.FAILED_RETRY})
+ACTIVE: Final = RUNNABLE | {BuildState.BUILDING}
+"""States in which a derivation and its direct neighbours stay in memory."""
+
 FAILED: Final = frozenset({BuildState.FAILURE, BuildState.UNSATISFIABLE})
 
 
 @attrs.define(eq=False)
 class Node:
-    """A derivation that must be built.
+    """A derivation that must be built, as long as it is in memory. At any time there is at most one for each.
 
     Attributes:
         key: its number in the store; inputs have smaller ones.
         build: its state as of now; the store has it a moment later, before anything comes of it.
         lane: the builders that can take it.
         obstacle: why the lane is empty.
-        inputs: those of its direct inputs that must be built too.
-        dependents: those of the run that need it directly.
-        missing: how many of its inputs have not succeeded.
+        inputs: the numbers of those of its direct inputs that must be built too, until it is in the graph.
+        row: where `Residue` has it.
+        below: where it has its inputs, once it is in the graph.
         priority: the greatest of those that want it.
         seconds: how long it is expected to take.
         chain: how long the longest way from it to a derivation that nothing needs is expected to take, itself included.
         shares: those who want it, or something that needs it.
-        wanted: whether somebody asked for it, and not just for something that needs it.
         queued: whether it waits for a slot.
         foreign: whether another living worker has it in hand. Then what it goes through here is not recorded, since
             the other records what really happens, until that one has ended.
@@ -49,13 +50,12 @@ class Node:
     lane: Lane
     obstacle: str = ""
     inputs: Sequence[int] = ()
-    dependents: array[int] = attrs.field(factory=lambda: array("I"))
-    missing: int = 0
+    row: int = -1
+    below: Sequence[int] = ()
     priority: int = UNWANTED
     seconds: float = 1.0
     chain: float = 0.0
     shares: tuple[Share, ...] = ()
-    wanted: bool = False
     queued: bool = False
     foreign: bool = False
 

@@ -31,7 +31,7 @@ async def give_up_orphan(store: Store, clock: Clock, drv: DrvPath) -> bool:
     try:
         await Recovery(store, ledger, claims, clock).close(drv)
         graph = (await Outlook.of(store)).graph
-        node = graph.find(drv)
+        node = next((each for each in graph.nodes.values() if each.build.drv == drv), None)
         if node is not None and (node.build.state in RUNNABLE or node.build.state is BuildState.QUEUED):
             await ledger.record(graph.apply(node, Interrupted(BuildState.CANCELLED), ON_REQUEST).steps)
     finally:

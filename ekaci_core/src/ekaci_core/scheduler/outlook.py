@@ -12,12 +12,14 @@ import attrs
 from ekaci_core.model.build import Build, BuildState, Succeeded
 from ekaci_core.model.derivation import DerivationRecord
 from ekaci_core.model.ids import System
-from ekaci_core.scheduler.build_graph import BuildGraph, Effects
+from ekaci_core.scheduler.build_graph import BuildGraph
 from ekaci_core.scheduler.durations import asked, expected_seconds
+from ekaci_core.scheduler.effects import Effects, at_once
 from ekaci_core.scheduler.node import RUNNABLE, Node
 from ekaci_core.scheduler.placement import Lane, Placement
 from ekaci_core.scheduler.ready_queue import ReadyQueue
 from ekaci_core.scheduler.waiting import Wait
+from ekaci_core.scheduler.walks import lengthening
 from ekaci_core.store.contract import DerivationId, Store
 
 _CHUNK: Final = 2000
@@ -79,7 +81,7 @@ class Outlook:
                 nodes.append(node)
         graph = BuildGraph()
         graph.add(nodes, {build.drv: build for build in builds.values()}, {})
-        graph.lengthen(keys, Effects())
+        at_once(lengthening(graph, keys, Effects()))
         return cls(graph, unfinished, placement)
 
     def waits(self) -> Iterator[tuple[Unfinished, Wait]]:
@@ -88,7 +90,7 @@ class Outlook:
         Slots and time are left out: what could start now goes before all that waits for it. May be called once, as
         the graph is played through.
         """
-        missing = {key: node.missing for key, node in self.graph.nodes.items()}
+        missing = {key: self.graph.missing(key) for key in self.graph.nodes}
         among = Counter(
             each.kind for each in self.unfinished.values() if each.build.state in RUNNABLE and self._lane(each.key)
         )

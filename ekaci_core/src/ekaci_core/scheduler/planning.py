@@ -13,8 +13,9 @@ from ekaci_core.model.derivation import DerivationRecord
 from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.nix.dry_run import BuildPlan
-from ekaci_core.scheduler.build_graph import BuildGraph, Step
+from ekaci_core.scheduler.build_graph import BuildGraph
 from ekaci_core.scheduler.durations import asked, expected_seconds
+from ekaci_core.scheduler.effects import Step
 from ekaci_core.scheduler.node import Node
 from ekaci_core.scheduler.placement import Placement
 from ekaci_core.scheduler.recovery import resumed
@@ -37,10 +38,12 @@ class Plan:
     Attributes:
         present: wanted derivations that need no build and were not known to have succeeded.
         keys: the numbers of those to be built, ascending, so inputs before dependents.
+        wanted: the numbers of all that are wanted.
     """
 
     present: Sequence[Step] = ()
     keys: Sequence[int] = ()
+    wanted: Mapping[DrvPath, int] = attrs.field(factory=dict)
 
 
 @attrs.define
@@ -75,11 +78,11 @@ class Planner:
         Raises:
             InfrastructureFault: a derivation is unknown or has vanished, or Nix or the store failed.
         """
-        new = [drv for drv in dict.fromkeys(wanted) if graph.find(drv) is None]
-        if not new:
-            return Plan()
-        ids = await self._ids(new)
-        survey = await self._survey(new)
+        numbers = await self._ids(list(dict.fromkeys(wanted)))
+        ids = {drv: key for drv, key in numbers.items() if key not in graph}
+        if not ids:
+            return Plan(wanted=numbers)
+        survey = await self._survey(ids)
         if survey.unknown:
             raise InfrastructureFault(
                 f"{len(survey.unknown)} derivation(s) to build are no longer in the Nix store",
@@ -88,9 +91,9 @@ class Planner:
             )
         present = await self._present(ids, survey)
         keys = array("I")
-        for some in chunked([drv for drv in survey.to_build if graph.find(drv) is None]):
-            keys.extend((await self._ids(some)).values())
-        return Plan(present, array("I", sorted(keys)))
+        for some in chunked(list(survey.to_build)):
+            keys.extend(key for key in (await self._ids(some)).values() if key not in graph)
+        return Plan(present, array("I", sorted(keys)), numbers)
 
     async def newcomers(self, plan: Plan, graph: BuildGraph) -> AsyncIterator[Newcomers]:
         """Look up those to be built, some at a time; the caller puts them into ``graph`` before it goes on.
@@ -98,16 +101,26 @@ class Planner:
         Raises:
             InfrastructureFault: the store failed.
         """
+        known = graph.residue
         for keys in chunked(plan.keys):
-            records = await self._store.derivations([DerivationId(key) for key in keys])
-            numbers = {record.path: key for key, record in records.items()}
+            ids = [DerivationId(key) for key in keys]
+            found = await self._store.derivations_with_inputs(ids)
+            records = {key: each.record for key, each in found.items()}
+            among = frozenset(keys)
             learnt = await self._store.durations(asked(records.values()))
+            needed: dict[int, array[int]] = {}
+            others: set[DrvPath] = set()
+            for key, each in found.items():
+                needed[key] = array("I", [number for number in each.inputs if number in among or number in known])
+                if len(needed[key]) < len(each.inputs):
+                    both = zip(each.record.inputs, each.inputs, strict=True)
+                    others.update(drv for drv, number in both if number not in among and number not in known)
             some = Newcomers(
-                await self._inputs_present(records, numbers, graph), stored=await self._store.builds(numbers)
+                await self._inputs_present(others),
+                stored=await self._store.builds([record.path for record in records.values()]),
             )
-            for number in keys:
-                key = DerivationId(number)
-                node = self._node(some, records[key], key, _inputs(records[key], numbers, graph))
+            for key in ids:
+                node = self._node(some, records[key], key, needed[key])
                 node.seconds = expected_seconds(learnt, records[key])
                 some.nodes.append(node)
             yield some
@@ -145,12 +158,9 @@ class Planner:
                 steps.append(Step(advance(builds.get(drv, Build(drv)), Succeeded()), cause))
         return steps
 
-    async def _inputs_present(
-        self, records: Mapping[DerivationId, DerivationRecord], among: Mapping[DrvPath, int], graph: BuildGraph
-    ) -> list[Step]:
+    async def _inputs_present(self, others: Collection[DrvPath]) -> list[Step]:
         """Find inputs that were built by who died before it was recorded, or that a substituter has got since."""
-        needed = {drv for record in records.values() for drv in record.inputs}
-        builds = await self._store.builds([drv for drv in needed if drv not in among and graph.find(drv) is None])
+        builds = await self._store.builds(others)
         return [
             Step(advance(build, Succeeded()), "it need not be built")
             for build in builds.values()
@@ -170,18 +180,6 @@ class Planner:
             build = step.build
             some.causes[key] = step.cause
         return Node(key=key, build=build, lane=lane, obstacle=obstacle, inputs=inputs, foreign=foreign)
-
-
-def _inputs(record: DerivationRecord, among: Mapping[DrvPath, int], graph: BuildGraph) -> array[int]:
-    """Those of its inputs that must be built too; an array takes a fraction of a tuple of integers."""
-    inputs = array("I")
-    for drv in record.inputs:
-        key = among.get(drv)
-        if key is not None:
-            inputs.append(key)
-        elif (node := graph.find(drv)) is not None:
-            inputs.append(node.key)
-    return inputs
 
 
 def chunked(items: Sequence[Item]) -> Iterator[Sequence[Item]]:

@@ -18,8 +18,8 @@ from ekaci_core.model.build import (
     advance,
 )
 from ekaci_core.model.ids import DrvPath
-from ekaci_core.scheduler.build_graph import Step
 from ekaci_core.scheduler.claims import Claims
+from ekaci_core.scheduler.effects import Step
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.store.contract import Attempt, Store
 

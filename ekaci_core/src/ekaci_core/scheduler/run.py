@@ -10,17 +10,21 @@ import anyio.abc
 import attrs
 
 from ekaci_core.bus import Broadcast
-from ekaci_core.model.build import Build, BuildState
+from ekaci_core.model.build import Build, BuildState, Requeued, advance
 from ekaci_core.model.event import BuildsPlanned, ReviewEvent
 from ekaci_core.model.ids import DrvPath
-from ekaci_core.scheduler.build_graph import BuildGraph, Effects
+from ekaci_core.scheduler.build_graph import BuildGraph
 from ekaci_core.scheduler.cancelling import Cancelling
 from ekaci_core.scheduler.claims import Claims
+from ekaci_core.scheduler.effects import Effects, Step
+from ekaci_core.scheduler.graph_metrics import GraphMetrics
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.scheduler.node import RUNNABLE, Node
 from ekaci_core.scheduler.planning import Planner, chunked
 from ekaci_core.scheduler.recovery import Recovery
+from ekaci_core.scheduler.residents import Residents
 from ekaci_core.scheduler.turns import Turns
+from ekaci_core.scheduler.walks import giving_up, lengthening, retrying, wanting, withdrawing
 from ekaci_core.scheduler.watching import Watches
 from ekaci_core.scheduler.wishes import HEAD_PRIORITY, SchedulerSettings, Share, Wanted
 from ekaci_core.store.contract import BuildChanged, BuildHeld, Store
@@ -41,6 +45,7 @@ class BuildRun:
 
     _store: Store
     _graph: BuildGraph
+    _residents: Residents
     _ledger: Ledger
     _claims: Claims
     _recovery: Recovery
@@ -112,8 +117,10 @@ class BuildRun:
 
         What is not in the run has come to an end.
         """
-        nodes = [self._graph.find(drv) for drv in drvs]
-        watch = self._watches.open([n.build.drv for n in nodes if n is not None and not n.build.state.is_terminal])
+        keys = await self._store.derivation_ids(drvs)
+        residue = self._graph.residue
+        known = {drv: residue.row(key) for drv, key in keys.items() if key in residue}
+        watch = self._watches.open([drv for drv, row in known.items() if not residue.state(row).is_terminal])
         try:
             if not self.infrastructure:
                 await watch.over()
@@ -129,6 +136,29 @@ class BuildRun:
         """Return when the machine is at fault, and nothing new is started any more."""
         await self._until(lambda: bool(self.infrastructure))
 
+    async def retry(self, drvs: Collection[DrvPath], cause: str) -> None:
+        """Give those of these that failed for good all their attempts again; they are built once somebody wants them.
+
+        Raises:
+            InfrastructureFault: the store failed.
+        """
+        self._busy += 1
+        try:
+            async with self._planning:
+                keys = await self._store.derivation_ids(drvs)
+                effects = Effects()
+                for key in sorted(key for key in keys.values() if key in self._graph):
+                    walk = retrying(self._graph, self._graph.residue.row(key), cause, effects)
+                    await self._residents.follow(walk, effects)
+                    self._told.discard(key)
+                known = await self._store.builds([drv for drv, key in keys.items() if key not in self._graph])
+                failed = [each for each in known.values() if each.state is BuildState.FAILURE]
+                effects.steps += [Step(advance(each, Requeued()), cause) for each in failed]
+                await self._ledger.record(effects.steps)
+                await self._release(effects)
+        finally:
+            self._done()
+
     async def withdraw(self, share: Share) -> None:
         """Give up what this share alone wanted; what others want goes on.
 
@@ -138,17 +168,27 @@ class BuildRun:
         self._busy += 1
         try:
             async with self._planning:
-                effects = self._graph.withdraw(share, _WITHDRAWN)
-                for node in effects.stopped:
-                    self._turns.cancel(node.key, _WITHDRAWN)
+                effects = Effects()
+                await self._residents.follow(withdrawing(self._graph, share, _WITHDRAWN, effects), effects)
+                for key in effects.stopped:
+                    self._turns.cancel(key, _WITHDRAWN)
                 await self._ledger.record(effects.steps)
-                self._release(effects)
+                await self._release(effects)
         finally:
             self._done()
 
     async def watch_cancellations(self) -> None:
         """Give up what others ask to be given up, for ever."""
         await self._cancelling.watch(self._release)
+
+    async def look_after_graph(self) -> None:
+        """Keep it within its bounds, and tell the log how full it is, for ever."""
+        await self._residents.look_after()
+
+    @property
+    def metrics(self) -> GraphMetrics:
+        """Figures on the graph, as they are now."""
+        return self._residents.metrics()
 
     async def watch_others(self) -> None:
         """Follow what other processes build, for ever."""
@@ -168,25 +208,26 @@ class BuildRun:
         # What comes of the newcomers waits until the wishes say in which order.
         async for some in self._planner.newcomers(plan, self._graph):
             self._failed_before += sum(node.build.state is BuildState.FAILURE for node in some.nodes)
+            await self._residents.prepare(some.nodes)
             added = self._graph.add(some.nodes, some.stored, some.causes)
+            self._residents.make_room()
             await self._ledger.record([*some.present, *added.steps])
             effects.ready += added.ready
-        self._graph.lengthen(plan.keys, effects)
+        await self._residents.follow(lengthening(self._graph, plan.keys, effects), effects)
         for wishes in chunked(list(wanted)):
             effects.steps = []
             for wish in wishes:
-                node = self._graph.find(wish.drv)
-                if node is not None:
-                    self._graph.want(node.key, wish.priority, wish.share, effects)
+                if (key := plan.wanted[wish.drv]) in self._graph:
+                    walk = wanting(self._graph, key, wish.priority, wish.share, effects)
+                    await self._residents.follow(walk, effects)
             await self._ledger.record(effects.steps)
-        effects.steps = []
         if given_up != self._given_up:  # another build failed meanwhile: that goes for these too
-            effects.steps = self._graph.give_up(_ANOTHER_FAILED).steps
-        await self._ledger.record(effects.steps)
-        self._release(effects)
+            await self._give_up()
+        await self._release(effects)
 
-    def _release(self, effects: Effects) -> None:
+    async def _release(self, effects: Effects) -> None:
         """Let come what follows from recorded steps."""
+        await self._residents.complete(effects)
         self._turns.push(effects.ready)
         self._react(effects)
 
@@ -196,8 +237,11 @@ class BuildRun:
         if failed:
             self._busy += 1
             stop = not self._settings.keep_going and any(map(self._ends_the_run, failed))
-            given_up = self._give_up() if stop else Effects()
-            self._tasks.start_soon(self._after_failure, [node.build for node in failed], given_up)
+            if stop:
+                self._turns.held = True
+                self._given_up += 1
+                self._turns.stop(_ANOTHER_FAILED)
+            self._tasks.start_soon(self._after_failure, [node.build for node in failed])
         for node in effects.ended:
             self._watches.ended(node.build.drv)
         if self.infrastructure:
@@ -206,21 +250,19 @@ class BuildRun:
         self._notify()
 
     def _ends_the_run(self, node: Node) -> bool:
-        culprits = [self._graph.find(drv) for drv in node.build.blockers] or [node]
-        return node.priority >= HEAD_PRIORITY and any(
-            each is not None and each.build.state is BuildState.FAILURE for each in culprits
-        )
+        culprits = node.build.blockers or {node.build.drv}
+        return node.priority >= HEAD_PRIORITY and not self._graph.failed.isdisjoint(culprits)
 
-    def _give_up(self) -> Effects:
-        self._turns.held = True
-        self._given_up += 1
-        self._turns.stop(_ANOTHER_FAILED)
-        return self._graph.give_up(_ANOTHER_FAILED)
+    async def _give_up(self) -> None:
+        """Cancel what has not started."""
+        effects = Effects()
+        await self._residents.follow(giving_up(self._graph, _ANOTHER_FAILED, effects), effects)
+        await self._ledger.record(effects.steps)
 
-    async def _after_failure(self, failed: Sequence[Build], given_up: Effects) -> None:
+    async def _after_failure(self, failed: Sequence[Build]) -> None:
         try:
             if self._turns.held:
-                await self._ledger.record(given_up.steps)
+                await self._give_up()
                 await self._until(lambda: self._turns.idle)
                 self._turns.held = False
                 self._notify()
@@ -232,7 +274,7 @@ class BuildRun:
     def _announce(self) -> None:
         counts = self._graph.counts
         without = (BuildState.TRANSITIVE_FAILURE, BuildState.BLOCKED, BuildState.UNSATISFIABLE)
-        planned = len(self._graph.nodes) - self._failed_before - sum(counts[state] for state in without)
+        planned = len(self._graph) - self._failed_before - sum(counts[state] for state in without)
         if planned != self._planned:
             self._planned = planned
             self._events.send(BuildsPlanned(planned))
@@ -256,7 +298,8 @@ class BuildRun:
                 effects = await self._catch_up(node)
             finally:
                 await self._claims.release(drv)
-            self._release(Effects(effects.steps, [*effects.ready, node], effects.ended))
+            effects.ready.append(node)
+            await self._release(effects)
         finally:
             self._done()
 
@@ -274,17 +317,20 @@ class BuildRun:
         if stored.state in (BuildState.SUCCESS, BuildState.FAILURE) or await self._cancelling.concerns(stored):
             return await self._adopt(node, stored)
         effects = self._graph.adopt(node, Build(drv, failures=max(stored.failures, node.build.failures)))
+        self._residents.make_room()
         await self._ledger.record(effects.steps)
         return effects
 
     async def _adopt(self, node: Node, build: Build) -> Effects:
         effects = self._graph.adopt(node, build)
+        await self._residents.complete(effects)
         # Who built it may have begun what depends on it: that one's record is the true one.
         stored = await self._store.builds([each.build.drv for each in effects.ready])
         ahead = {drv for drv, known in stored.items() if known.state in _AHEAD}
         for each in effects.ready:
             each.foreign = each.build.drv in ahead
-        effects.steps = [step for step in effects.steps if step.build.drv not in ahead]
+        foreign = {each.key for each in effects.ready if each.foreign}
+        effects.steps = [step for step in effects.steps if step.key not in foreign]
         await self._ledger.record(effects.steps)
         return effects
 
@@ -296,11 +342,11 @@ class BuildRun:
         ):
             effects = await self._adopt(node, stored)
             del self._awaited[key]
-            self._release(effects)
+            await self._release(effects)
         elif await self._claims.take(node.build.drv):
             await self._claims.release(node.build.drv)
             del self._awaited[key]
-            self._release(Effects(ready=[node]))
+            await self._release(Effects(ready=[node]))
         self._notify()
 
     async def _until(self, holds: Callable[[], bool]) -> None:

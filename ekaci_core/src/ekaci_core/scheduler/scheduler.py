@@ -18,10 +18,12 @@ from ekaci_core.scheduler.attempt import Attempts
 from ekaci_core.scheduler.build_graph import BuildGraph
 from ekaci_core.scheduler.cancelling import Cancelling
 from ekaci_core.scheduler.claims import Claims
+from ekaci_core.scheduler.graph_metrics import GraphMetrics
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.scheduler.placement import Placement
 from ekaci_core.scheduler.planning import Planner, Survey
 from ekaci_core.scheduler.recovery import Recovery
+from ekaci_core.scheduler.residents import Residents
 from ekaci_core.scheduler.run import BuildRun, OnFailure
 from ekaci_core.scheduler.turns import Turns
 from ekaci_core.scheduler.wishes import SchedulerSettings, Wanted
@@ -42,6 +44,7 @@ class Scheduler:
         logs_dir: each build's log is ``<hash>/build.log`` below it.
         roots_dir: the outputs of what was built stay alive through links in it.
         settings: see there.
+        metrics: figures on the graph.
     """
 
     store: Store
@@ -53,6 +56,7 @@ class Scheduler:
     logs_dir: Path
     roots_dir: Path
     settings: SchedulerSettings = SchedulerSettings()
+    metrics: GraphMetrics = attrs.field(factory=GraphMetrics)
 
     @asynccontextmanager
     async def running(self, on_failure: OnFailure | None = None) -> AsyncIterator[BuildRun]:
@@ -77,6 +81,7 @@ class Scheduler:
                 tasks.start_soon(claims.renew, name="renew claims")
                 tasks.start_soon(run.take_turns, name="take turns")
                 tasks.start_soon(run.watch_others, name="watch other builders")
+                tasks.start_soon(run.look_after_graph, name="look after the graph")
                 tasks.start_soon(run.watch_cancellations, name="watch cancellations")
                 yield run
                 tasks.cancel_scope.cancel()
@@ -117,11 +122,14 @@ class Scheduler:
     ) -> BuildRun:
         placement = Placement(self.builders, fixed_output_jobs=self.settings.fixed_output_jobs)
         graph = BuildGraph()
+        limits, metrics = self.settings.graph, self.metrics
+        residents = Residents(self.store, graph, placement, ledger, limits, self.clock, metrics, self.log)
         attempts = Attempts(self.log, self.events, self.logs_dir, self.roots_dir, self.settings)
         turns = Turns(
             self.store,
             placement,
             graph,
+            residents,
             ledger,
             attempts,
             self.events,
@@ -130,11 +138,12 @@ class Scheduler:
             self.settings.patience_seconds,
             self.settings.copy_pause_seconds,
         )
-        cancelling = Cancelling(self.store, graph, ledger, turns, self.clock, self.settings.poll_seconds)
+        cancelling = Cancelling(self.store, graph, residents, ledger, turns, self.clock, self.settings.poll_seconds)
         await cancelling.begin()
         return BuildRun(
             store=self.store,
             graph=graph,
+            residents=residents,
             ledger=ledger,
             claims=claims,
             recovery=recovery,

@@ -18,13 +18,15 @@ from ekaci_core.model.derivation import DerivationRecord
 from ekaci_core.model.event import BuildFinished, BuildStarted, ReviewEvent, ReviewNote
 from ekaci_core.model.ids import StorePath
 from ekaci_core.scheduler.attempt import Attempts, Result, log_name, result_of
-from ekaci_core.scheduler.build_graph import BuildGraph, Effects
+from ekaci_core.scheduler.build_graph import BuildGraph
 from ekaci_core.scheduler.copying import Copies
 from ekaci_core.scheduler.durations import asked
+from ekaci_core.scheduler.effects import Effects
 from ekaci_core.scheduler.ledger import Ledger
 from ekaci_core.scheduler.node import RUNNABLE, Node
 from ekaci_core.scheduler.placement import Placement
 from ekaci_core.scheduler.ready_queue import ReadyQueue
+from ekaci_core.scheduler.residents import Residents
 from ekaci_core.store.contract import (
     AttemptEnd,
     AttemptId,
@@ -102,6 +104,7 @@ class Turns:
     _store: Store
     _placement: Placement
     _graph: BuildGraph
+    _residents: Residents
     _ledger: Ledger
     _attempts: Attempts
     _events: Broadcast[ReviewEvent]
@@ -206,18 +209,11 @@ class Turns:
         if self._ended:
             self._turn_is_due()
         effects, ends, releases = self._follow_up(ended)
-        for node, why in self._unreachable:
-            self._queue.ended(node.key)
-            if node.build.state in RUNNABLE:
-                self._graph.apply(node, NoBuilder(), why, effects)
-        self._unreachable.clear()
-        for node in effects.ready:
-            if (pause := self._paused.get(node.key)) is not None:
-                builds.start_soon(self._after, pause)
-            elif node.build.state in RUNNABLE:
-                self._queue.push(node)
-        for job in ended:
-            self._queue.ended(job.node.key)
+        self._leave_unreachable(effects)
+        self._push(builds, effects.ready)
+        for each in ended:
+            self._queue.ended(each.node.key)
+        self._residents.make_room()
         taken = self._take(builds)
         starts = [self._start(node, at) for node, at in taken]
         with anyio.CancelScope(shield=True):  # what was taken is recorded, and then begins or is given back
@@ -238,8 +234,35 @@ class Turns:
                 self._queue.ended(node.key)
                 self._turn_is_due()  # another may have the slot
                 not_begun(node, answer)
+        await self._bring_in(builds, effects, begun)
         self._due = self._wake.is_set()
         react(effects)
+
+    async def _bring_in(self, builds: anyio.abc.TaskGroup, effects: Effects, begun: Sequence[DerivationId]) -> None:
+        """Have in memory what may start by now, and what may start next."""
+        await self._residents.expect(job.node for key in begun if (job := self.jobs.get(key)))
+        if effects.absent_ready or effects.absent_ended:
+            there = len(effects.ready)
+            await self._residents.complete(effects)
+            self._push(builds, effects.ready[there:])
+            self._turn_is_due()
+        self._residents.make_room()
+
+    def _leave_unreachable(self, effects: Effects) -> None:
+        """Follow up that nothing could be brought to any builder of some."""
+        for node, why in self._unreachable:
+            self._queue.ended(node.key)
+            if node.build.state in RUNNABLE:
+                self._graph.apply(node, NoBuilder(), why, effects)
+        self._unreachable.clear()
+
+    def _push(self, builds: anyio.abc.TaskGroup, ready: Iterable[Node]) -> None:
+        """Queue what may start, now or after a pause."""
+        for node in ready:
+            if (pause := self._paused.get(node.key)) is not None:
+                builds.start_soon(self._after, pause)
+            elif node.build.state in RUNNABLE:
+                self._queue.push(node)
 
     def _tell(self, ended: Iterable[Job]) -> None:
         for job in ended:
@@ -284,8 +307,8 @@ class Turns:
 
     def _remember(self, job: Job) -> None:
         """Keep what was built, so that a builder can be asked whether it has it."""
-        if len(self._placement.offers) > 1 and job.node.dependents:
-            self._outputs[job.node.key] = tuple(each.path for each in job.record.outputs if each.path is not None)
+        if len(self._placement.offers) > 1 and self._graph.residue.is_needed(job.node.row):
+            self._outputs[job.node.row] = tuple(each.path for each in job.record.outputs if each.path is not None)
             if len(self._outputs) > _REMEMBERED:
                 del self._outputs[next(iter(self._outputs))]
 
@@ -340,7 +363,7 @@ class Turns:
         return taken
 
     def _choose(self, node: Node) -> int | None:
-        inputs = [path for key in node.inputs for path in self._outputs.get(key, ())]
+        inputs = [path for row in node.below for path in self._outputs.get(row, ())]
         return self._placement.free(node.lane, inputs)
 
     def _start(self, node: Node, at: int) -> BuildStart:

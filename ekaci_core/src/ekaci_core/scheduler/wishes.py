@@ -8,6 +8,7 @@ import attrs
 
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.scheduler.backoff import Backoff
+from ekaci_core.scheduler.graph_limits import GraphLimits
 
 HEAD_PRIORITY: Final = 1
 """Of what the change itself needs."""
@@ -52,6 +53,7 @@ class SchedulerSettings:
         backoff: when a build is tried again whose attempt ended for a reason that may pass by itself.
         fixed_output_jobs: how many fixed-output derivations are built at once, beside what takes slots.
         copy_pause_seconds: how long to wait after no builder could be brought what a build needs; doubled each time.
+        graph: how much of a run's graph is in memory.
         patience_seconds: give up after so long without a slot at any builder while nothing is being built.
     """
 
@@ -66,3 +68,4 @@ class SchedulerSettings:
     fixed_output_jobs: int = FIXED_OUTPUT_JOBS
     patience_seconds: float = 900
     copy_pause_seconds: float = 5
+    graph: GraphLimits = GraphLimits()

@@ -11,12 +11,13 @@ import attrs
 from ekaci_core.api import Builder, EkaciError, InfrastructureFault, Logger, UsageFault
 from ekaci_core.builtin.local_builder import LocalBuilderConfig
 from ekaci_core.config.builders import LOCAL, BuilderEntry, parse_builders
-from ekaci_core.config.building import BuildingSettings, parse_building
+from ekaci_core.config.building import BuildingSettings, MachineBuilding, parse_building
 from ekaci_core.config.faults import ConfigurationFault
 from ekaci_core.config.machine_file import MachineFile, read_machine_file
 from ekaci_core.config.retention import read_retention
 from ekaci_core.registry import Instances, Kind, Registry, load_registry
 from ekaci_core.registry.guard import Translating
+from ekaci_core.scheduler.graph_limits import GraphLimits
 from ekaci_core.telemetry import LOG
 
 _FEWEST_FETCHES: Final = 4
@@ -53,7 +54,7 @@ class BuilderPlan:
     """
 
     origin: str
-    settings: BuildingSettings
+    settings: MachineBuilding
     local: BuilderEntry | None
     entries: tuple[BuilderEntry, ...]
     registry: Registry
@@ -183,6 +184,14 @@ def fixed_output_jobs(settings: BuildingSettings, processors: int | None = None)
     if processors is None:
         processors = len(os.sched_getaffinity(0))
     return min(_MOST_FETCHES, max(_FEWEST_FETCHES, 2 * processors))
+
+
+def graph_limits(settings: MachineBuilding) -> GraphLimits:
+    """Say how much of a run's graph is in memory."""
+    ages = settings.graph.ages
+    return GraphLimits(
+        settings.graph.capacity or None, ages.tier1_age_seconds, ages.tier2_age_seconds, ages.tier3_age_seconds
+    )
 
 
 def _local(

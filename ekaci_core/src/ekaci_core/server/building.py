@@ -8,13 +8,13 @@ import attrs
 
 from ekaci_core.api import Builder, Clock, Logger
 from ekaci_core.bus import Broadcast
-from ekaci_core.config.building import BuildingSettings
+from ekaci_core.config.building import MachineBuilding
 from ekaci_core.model.build import Build
 from ekaci_core.model.change import AttributeChange, Change, JobComparison
 from ekaci_core.model.event import ReviewEvent
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.scheduler import ATTRIBUTION_PRIORITY, Backoff, BuildRun, Scheduler, SchedulerSettings, Survey, Wanted
-from ekaci_core.server.builders import fixed_output_jobs
+from ekaci_core.server.builders import fixed_output_jobs, graph_limits
 from ekaci_core.server.options import ReviewOptions
 from ekaci_core.server.places import Places
 from ekaci_core.server.sealing import sealing
@@ -36,7 +36,7 @@ class ReviewBuilds:
 
     store: Store
     builders: Sequence[Builder]
-    bounds: BuildingSettings
+    bounds: MachineBuilding
     survey: Survey
     clock: Clock
     log: Logger
@@ -82,6 +82,7 @@ class ReviewBuilds:
                 fixed_output_jobs=fixed_output_jobs(self.bounds),
                 no_output_timeout_seconds=self.bounds.build_no_output_timeout_seconds,
                 max_duration_seconds=self.bounds.build_max_duration_seconds,
+                graph=graph_limits(self.bounds),
             ),
         )
 

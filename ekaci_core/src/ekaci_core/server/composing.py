@@ -22,6 +22,7 @@ from ekaci_core.nix.versions import Nix, probe
 from ekaci_core.registry import Instances, Registry
 from ekaci_core.reporting.publishing import Publisher
 from ekaci_core.scheduler import Scheduler, SchedulerSettings
+from ekaci_core.scheduler.graph_limits import GraphLimits
 from ekaci_core.server.builders import BuilderPlan, fixed_output_jobs
 from ekaci_core.server.checkouts import CheckoutFolders, private_folder
 from ekaci_core.server.configuring import shapes_of
@@ -204,6 +205,12 @@ def _scheduler_settings(config: ServerConfig) -> SchedulerSettings:
         fixed_output_jobs=fixed_output_jobs(config.building),
         no_output_timeout_seconds=config.building.build_no_output_timeout_seconds,
         max_duration_seconds=config.building.build_max_duration_seconds,
+        graph=GraphLimits(
+            config.graph.lru_capacity or None,
+            config.graph.tier1_age_seconds,
+            config.graph.tier2_age_seconds,
+            config.graph.tier3_age_seconds,
+        ),
     )
 
 

@@ -30,6 +30,7 @@ from ekaci_core.reporting import check_results, checks, render_json
 from ekaci_core.scheduler.wishes import Share
 from ekaci_core.server.building import BuildResult
 from ekaci_core.server.inputs import ReviewInputs
+from ekaci_core.server.named_revisions import commit_endpoints, directory_inputs
 from ekaci_core.server.review_parts import ReviewParts
 from ekaci_core.server.shared_builds import counts_of
 from ekaci_core.server.stopwatch import Stopwatch
@@ -53,6 +54,10 @@ class NotConfigured(Exception):
     """Neither side has a configuration file: the repository has not asked for reviews."""
 
 
+class _Incomparable(UsageFault):
+    """Head has no commit to be compared with."""
+
+
 @attrs.define(eq=False)
 class OneReview:
     """Makes one review. What it finds out is in the store at each step; made again, it goes on from there.
@@ -74,24 +79,20 @@ class OneReview:
             NotConfigured: the repository has not asked for it.
         """
         wish = self._record.wish
-        forge = self._parts.forges.must_serve(wish.repository)
+        forge = None if wish.occasion is Occasion.DIRECTORY else self._parts.forges.must_serve(wish.repository)
         if not await self._advance(ReviewState.EVALUATING, "fetching"):
             return
-        if wish.occasion is not Occasion.BRANCH:
+        if forge is not None and wish.occasion.is_reported:
             if not await is_configured(forge, wish.repository, await sides_of(self._parts.store, wish)):
                 raise NotConfigured
             await self._want(await self._first_checks())
-        # What cannot be fetched now may be there a little later: forges are slow to show what was pushed.
-        repository, commits = await self._fetch(forge)
         try:
-            endpoints = await _endpoints(repository, *commits, exact=wish.base_sha is not None, label=wish.base)
-        except UsageFault as fault:
-            await self._refuse(checks.incomparable(self._subject(), fault.what))
+            inputs = await directory_inputs(wish) if forge is None else await self._inputs(forge)
+        except _Incomparable as fault:
+            await self._refuse(checks.incomparable(self._subject(), fault.what), fault)
             return
-        try:
-            inputs = ReviewInputs(repository, endpoints, await _configuration(repository, endpoints))
         except UsageFault as fault:
-            await self._refuse(checks.misconfigured(self._subject(), str(fault), fault.do))
+            await self._refuse(checks.misconfigured(self._subject(), str(fault), fault.do), fault)
             return
         configuration = inputs.configuration
         jobs = [job.name for job in configuration.jobs]
@@ -102,7 +103,7 @@ class OneReview:
             faults = [each for each in leaves(error) if isinstance(each, UnusableJobFile)]
             if not faults or len(faults) < len(leaves(error)):
                 raise
-            await self._refuse(checks.misconfigured(self._subject(), str(faults[0]), faults[0].do))
+            await self._refuse(checks.misconfigured(self._subject(), str(faults[0]), faults[0].do), faults[0])
 
     async def _first_checks(self) -> Sequence[Check]:
         """What is said before anything is fetched; where an approval was waited for, that it is there.
@@ -178,7 +179,8 @@ class OneReview:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._tell_progress, compared.jobs)
             # The reviews of a repository share what it would have alone.
-            result = await self._parts.builds.build(Share(name, 1 / max(1, self._peers())), compared.jobs)
+            share = Share(name, 1 / max(1, self._peers()))
+            result = await self._parts.builds.build(share, compared.jobs, again=self._record.round > 1)
             tasks.cancel_scope.cancel()
         return result
 
@@ -195,25 +197,45 @@ class OneReview:
             sentences = [f"{well:,} built, {ill:,} failed, {len(drvs) - well - ill:,} to come."]
             await self._want(checks.progress(self._subject(), title, sentences))
 
-    async def _refuse(self, wanted: Sequence[Check]) -> None:
+    async def _refuse(self, wanted: Sequence[Check], fault: UsageFault) -> None:
         await self._want(wanted)
         now = self._parts.clock.now()
-        await self._parts.store.finish_review(self._record.id, decision=Decision.DO_NOT_MERGE.value, result="", now=now)
+        told = f"{fault} ({fault.do})" if fault.do else str(fault)
+        await self._parts.store.finish_review(
+            self._record.id, decision=Decision.DO_NOT_MERGE.value, result="", detail=told, now=now
+        )
 
-    async def _fetch(self, forge: Forge) -> tuple[Repository, tuple[CommitSha, ...]]:
+    async def _inputs(self, forge: Forge) -> ReviewInputs:
         wish = self._record.wish
         access = await forge.clone_access(wish.repository)
         base_ref = f"refs/heads/{wish.base}"
         wanted = [Wanted(wish.ref, wish.head_sha), Wanted(base_ref, wish.base_sha)]
-        return await self._parts.mirrors.fetch(wish.repository, access, wanted)
+        try:
+            repository, commits = await self._parts.mirrors.fetch(wish.repository, access, wanted)
+        except UsageFault as fault:
+            if not wish.occasion.is_reported:
+                raise
+            do = "it is tried again by itself: forges are slow to show what was pushed"
+            raise InfrastructureFault(fault.what, where=fault.where, do=do) from fault
+        endpoints = await self._compared(repository, *commits)
+        return ReviewInputs(repository, endpoints, await _configuration(repository, endpoints))
+
+    async def _compared(self, repository: Repository, head: CommitSha, base: CommitSha) -> Endpoints:
+        wish = self._record.wish
+        try:
+            if wish.occasion is Occasion.COMMIT:
+                return await commit_endpoints(repository, head, base, label=wish.base)
+            return await _endpoints(repository, head, base, exact=wish.base_sha is not None, label=wish.base)
+        except UsageFault as fault:
+            raise _Incomparable(fault.what, do=None if wish.occasion.is_reported else fault.do) from fault
 
     async def _advance(self, state: ReviewState, detail: str) -> bool:
         now = self._parts.clock.now()
         return await self._parts.store.change_review(self._record.id, state, expected=_WORK, detail=detail, now=now)
 
     async def _want(self, wanted: Sequence[Check]) -> None:
-        if self._record.wish.occasion is Occasion.BRANCH:
-            return  # it is for others to compare with
+        if not self._record.wish.occasion.is_reported:
+            return  # it is for others to compare with, or for who asked for it
         self._writes += await self._parts.want(self._record.wish, wanted)
 
     def _subject(self) -> checks.Subject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import islice
+from typing import Any
 
 import attrs
 
@@ -97,6 +98,23 @@ async def queue_of(store: Store, placement: Placement, *, alive: bool, limit: in
         builder = None if attempt is None else attempt.builder
         entries.append(QueueEntry(drv, wait.state, each.system, since, builder, wait.position, why(wait)))
     return Queue(tuple(entries), len(outlook.unfinished), alive)
+
+
+def queue_document(found: Queue) -> dict[str, Any]:
+    """Write a queue as JSON."""
+    entries = [
+        {
+            "derivation": each.drv,
+            "state": each.state.label,
+            "system": each.system,
+            "since": each.since,
+            "builder": each.builder,
+            "position": each.position,
+            "why": each.why,
+        }
+        for each in found.entries
+    ]
+    return {"alive": found.alive, "total": found.total, "entries": entries}
 
 
 def _with_builder(wait: Wait, attempt: Attempt | None, *, alive: bool) -> Wait:

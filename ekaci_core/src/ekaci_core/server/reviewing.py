@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Collection, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import anyio
 import anyio.abc
 import attrs
 
-from ekaci_core.api import EkaciError
+from ekaci_core.api import EkaciError, InfrastructureFault
 from ekaci_core.bus import Wakeup
-from ekaci_core.model.review import Occasion, ReviewState
+from ekaci_core.model.review import ReviewState
+from ekaci_core.process.plain import one_line
 from ekaci_core.registry.guard import leaves
 from ekaci_core.reporting import checks
 from ekaci_core.server.one_review import NotConfigured, OneReview, is_configured, sides_of
@@ -64,6 +67,10 @@ class Reviewing:
     def running(self) -> Sequence[ReviewRecord]:
         """What is being worked on just now."""
         return [task.record for task in self._running.values()]
+
+    def wake(self) -> None:
+        """Look at the store: something was asked for."""
+        self._asked.wake()
 
     async def run(self) -> None:
         """Review, for ever. Cancellation leaves every review where it is; the next server goes on with it.
@@ -124,12 +131,24 @@ class Reviewing:
             await self._failed(record, fault)
         except BaseExceptionGroup as group:
             faults = leaves(group)
-            if not all(isinstance(each, EkaciError) for each in faults):
+            if not all(isinstance(each, Exception) for each in faults):
                 raise
-            await self._failed(record, next(each for each in faults if isinstance(each, EkaciError)))
+            defect = next((each for each in faults if not isinstance(each, EkaciError)), faults[0])
+            await self._failed(record, defect if isinstance(defect, EkaciError) else self._defect(record, defect))
+        except Exception as error:  # noqa: BLE001 - see below
+            # One review that we cannot make must not end all others, and every later start of the server.
+            await self._failed(record, self._defect(record, error))
         else:
             self._faults.pop(record.id, None)
             self._again.pop(record.id, None)
+
+    def _defect(self, record: ReviewRecord, error: BaseException) -> InfrastructureFault:
+        frames = traceback.extract_tb(error.__traceback__)[-3:]
+        way = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
+        reason = one_line(f"{type(error).__name__}: {error}")
+        self._parts.log.warning("review_met_a_defect", review=record.id, reason=reason, at=way)
+        # Its text is for operators: nobody knows what is in it.
+        return InfrastructureFault(f"a defect of EkaCI ({type(error).__name__})", do="please report it")
 
     def _peers(self, record: ReviewRecord) -> int:
         return sum(each.wish.repository == record.wish.repository for each in self.running)
@@ -143,7 +162,7 @@ class Reviewing:
         sentences = [str(fault), *([fault.do] if fault.do else [])]
         self._parts.log.warning("review_failed", review=record.id, reason=str(fault), again_in_seconds=pause)
         live = await self._change(record, ReviewState.FAULT, str(fault))
-        if live and record.wish.occasion is not Occasion.BRANCH:
+        if live and record.wish.occasion.is_reported:
             await self._tell_fault(record, sentences)
 
     async def _tell_fault(self, record: ReviewRecord, sentences: Sequence[str]) -> None:
@@ -176,7 +195,10 @@ class Reviewing:
         for record in await store.given_up_reviews(since=self._closed_until):
             wish = record.wish
             others = await store.reviews_of(wish.repository, sha=wish.head_sha)
-            if any(each.state.is_live or each.state is ReviewState.DONE for each in others):
+            if any(
+                each.wish.occasion.is_reported and (each.state.is_live or each.state is ReviewState.DONE)
+                for each in others
+            ):
                 continue
             posts = await store.posts_at(wish.repository, wish.head_sha)
             subject = self._parts.subject(record)

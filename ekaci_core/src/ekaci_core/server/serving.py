@@ -20,6 +20,8 @@ from ekaci_core.server.enduring import enduring
 from ekaci_core.server.housekeeping import Housekeeping
 from ekaci_core.server.sealing import sealing
 from ekaci_core.server.service_manager import ServiceManager
+from ekaci_core.server.socket_answers import SocketAnswers
+from ekaci_core.server.socket_server import SocketServer
 from ekaci_core.web import Readiness, Webhooks, WebServer, health_routes, store_check, web_app
 
 FLUSH_SECONDS: Final = 10.0
@@ -74,23 +76,15 @@ async def _run(
         services.config.web.port,
         log=services.log,
     )
-    keeping = Housekeeping(
-        services.store,
-        services.places,
-        services.config.retention,
-        services.clock,
-        services.log,
-        services.parts.mirrors,
-    )
-    async with (
-        sealing(services.events, services.places.logs, services.log),
-        anyio.create_task_group() as lasting,
-    ):
-        lasting.start_soon(keeping.run, name="housekeeping")
-        log = services.log
+    log = services.log
+    async with sealing(services.events, services.places.logs, log), anyio.create_task_group() as lasting:
+        lasting.start_soon(_keeping(services).run, name="housekeeping")
         lasting.start_soon(enduring, "builds", services.builds.run, log, name="builds")
         lasting.start_soon(enduring, "publisher", services.publisher.run, log, name="publisher")
         async with anyio.create_task_group() as working:
+            answers = SocketAnswers.of(services, working, lambda: readiness.stopping)
+            socket = SocketServer(services.config.socket_path, answers.answer, services.log)
+            await lasting.start(socket.run, name="socket")
             working.start_soon(enduring, "reviews", services.reviewing.run, log, name="reviews")
             working.start_soon(services.intake.run, name="intake")
             working.start_soon(services.reconciling.run, name="reconciling")
@@ -105,6 +99,17 @@ async def _run(
         web.stop()
         lasting.cancel_scope.cancel()
     services.log.info("server_stopped")
+
+
+def _keeping(services: Services) -> Housekeeping:
+    return Housekeeping(
+        services.store,
+        services.places,
+        services.config.retention,
+        services.clock,
+        services.log,
+        services.parts.mirrors,
+    )
 
 
 async def _wind_down(services: Services, readiness: Readiness, manager: ServiceManager) -> None:

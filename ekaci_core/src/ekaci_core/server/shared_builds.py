@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import anyio
 import attrs
 
-from ekaci_core.api import Clock, InfrastructureFault, Logger
+from ekaci_core.api import Builder, Clock, EkaciError, InfrastructureFault, Logger
 from ekaci_core.model.build import BuildState
 from ekaci_core.model.change import AttributeChange, Change, JobComparison
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.scheduler import ATTRIBUTION_PRIORITY, BuildRun, Scheduler, Wanted
+from ekaci_core.scheduler.graph_metrics import GraphMetrics
 from ekaci_core.scheduler.run import FAILING
 from ekaci_core.scheduler.wishes import Share
 from ekaci_core.server.building import BuildResult
@@ -22,6 +23,7 @@ PAUSE_SECONDS: Final = 30.0
 """After a fault of the machine, before anything is built again."""
 _FAREWELL_SECONDS: Final = 10.0
 _AGAIN: Final = "they begin again by themselves"
+_ASKED_AGAIN: Final = "asked for again"
 
 
 @attrs.define(eq=False)
@@ -49,7 +51,7 @@ class SharedBuilds:
                     self._opened.set()
                     await run.broken()
                     self._log.warning("builds_stopped", reasons=list(run.infrastructure))
-            except Exception:
+            except EkaciError:
                 # Whoever waits for a build of this run would wait for ever.
                 self._failed.set()
                 self._failed = anyio.Event()
@@ -59,8 +61,10 @@ class SharedBuilds:
                 self._opened = anyio.Event()
             await anyio.sleep(PAUSE_SECONDS)
 
-    async def build(self, share: Share, jobs: Sequence[JobComparison]) -> BuildResult:
+    async def build(self, share: Share, jobs: Sequence[JobComparison], *, again: bool = False) -> BuildResult:
         """Build what head has new in these jobs, and base's derivation of what fails; return once all has ended.
+
+        With ``again``, what failed before gets all its attempts once more.
 
         Leaving it by cancellation gives up what nobody else wants.
 
@@ -73,6 +77,8 @@ class SharedBuilds:
         run, failed = await self._open(), self._failed
         before = run.built
         try:
+            if again:
+                await run.retry(await self._culprits(changes), _ASKED_AGAIN)
             await run.look([change.base.drv for change in changes if change.base is not None])
             heads = [Wanted(each.head.drv, share=share) for each in changes if each.head is not None]
             await _through(run, heads, failed)
@@ -84,6 +90,38 @@ class SharedBuilds:
                 with anyio.move_on_after(_FAREWELL_SECONDS, shield=True):
                     await run.withdraw(share)
 
+    @property
+    def builders(self) -> Sequence[Builder]:
+        """Who builds."""
+        return self._scheduler.builders
+
+    async def build_one(
+        self, share: Share, drv: DrvPath, *, forget: Collection[DrvPath] = (), queued: Callable[[], None] = lambda: None
+    ) -> None:
+        """Build a derivation that the store knows; return once it has ended, or builds have stopped for a fault.
+
+        The failures of ``forget`` are forgotten first; ``queued`` is called once that is recorded. Leaving it by
+        cancellation gives up what nobody else wants.
+
+        Raises:
+            InfrastructureFault: a derivation has vanished, or Nix or the store failed.
+        """
+        run, failed = await self._open(), self._failed
+        try:
+            await run.retry(forget, _ASKED_AGAIN)
+            await run.add([Wanted(drv, share=share)])
+            queued()
+            await _finished(run, [drv], failed)
+        finally:
+            if self._run is run:
+                with anyio.move_on_after(_FAREWELL_SECONDS, shield=True):
+                    await run.withdraw(share)
+
+    @property
+    def metrics(self) -> GraphMetrics | None:
+        """Figures on the graph of what is to be built, None between two runs."""
+        return None if self._run is None else self._run.metrics
+
     async def drain(self, seconds: float) -> None:
         """Begin nothing any more, and let what is being built end, for so long at most."""
         if self._run is not None:
@@ -94,6 +132,12 @@ class SharedBuilds:
         while self._run is None:
             await self._opened.wait()
         return self._run
+
+    async def _culprits(self, changes: Sequence[AttributeChange]) -> set[DrvPath]:
+        """Find what keeps head's derivations from having been built."""
+        builds = await self._store.builds({each.head.drv for each in changes if each.head is not None})
+        failed = {drv for drv, build in builds.items() if build.state is BuildState.FAILURE}
+        return failed.union(*(build.blockers for build in builds.values()))
 
     async def _bases_to_know(self, changes: Sequence[AttributeChange]) -> set[DrvPath]:
         """Find the derivations of base whose results tell whether what fails on head failed before."""
@@ -114,9 +158,12 @@ async def _through(run: BuildRun, wanted: Collection[Wanted], failed: anyio.Even
     Raises:
         InfrastructureFault: it did, or a derivation has vanished, or Nix or the store failed.
     """
-    if not wanted:
-        return
-    await run.add(wanted)
+    if wanted:
+        await run.add(wanted)
+        await _finished(run, [wish.drv for wish in wanted], failed)
+
+
+async def _finished(run: BuildRun, drvs: Collection[DrvPath], failed: anyio.Event) -> None:
     over = False
     async with anyio.create_task_group() as tasks:
 
@@ -125,7 +172,7 @@ async def _through(run: BuildRun, wanted: Collection[Wanted], failed: anyio.Even
             tasks.cancel_scope.cancel()
 
         tasks.start_soon(give_up, name="watch the run")
-        await run.finished([wish.drv for wish in wanted])
+        await run.finished(drvs)
         over = True
         tasks.cancel_scope.cancel()
     if not over:

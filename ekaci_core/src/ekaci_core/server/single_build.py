@@ -12,7 +12,7 @@ import attrs
 
 from ekaci_core.api import Builder, Clock
 from ekaci_core.bus import Broadcast
-from ekaci_core.config.building import BuildingSettings
+from ekaci_core.config.building import MachineBuilding
 from ekaci_core.config.retention import RetentionSettings, read_retention
 from ekaci_core.logs import log_of
 from ekaci_core.model.build import Build, BuildState, Requeued, advance
@@ -25,7 +25,7 @@ from ekaci_core.nix.environment import nix_environment
 from ekaci_core.registry import Instances
 from ekaci_core.scheduler import Scheduler, SchedulerSettings, Wanted
 from ekaci_core.server.builder_reports import plugin_context
-from ekaci_core.server.builders import fixed_output_jobs, plan_of
+from ekaci_core.server.builders import fixed_output_jobs, graph_limits, plan_of
 from ekaci_core.server.clock import SystemClock
 from ekaci_core.server.known import named_derivation, take_in
 from ekaci_core.server.occupancy import Occupancy
@@ -157,7 +157,7 @@ class _Parts:
     clock: Clock
     environment: Mapping[str, str]
     builders: Sequence[Builder]
-    bounds: BuildingSettings
+    bounds: MachineBuilding
     retention: RetentionSettings
     began_at: float
 
@@ -179,6 +179,7 @@ class _Parts:
                 fixed_output_jobs=fixed_output_jobs(self.bounds),
                 no_output_timeout_seconds=self.bounds.build_no_output_timeout_seconds,
                 max_duration_seconds=self.bounds.build_max_duration_seconds,
+                graph=graph_limits(self.bounds),
             ),
         )
         async with sealing(self.events, self.places.logs, LOG), scheduler.running() as run:

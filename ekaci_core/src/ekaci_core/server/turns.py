@@ -13,7 +13,7 @@ from ekaci_core.model.forge import RepositoryId
 from ekaci_core.model.review import Occasion
 
 # A queue stands still until its group is through; nobody looks at the review of a branch.
-_RANKS: Final = {Occasion.MERGE_GROUP: 0, Occasion.PULL_REQUEST: 1, Occasion.BRANCH: 2}
+_RANKS: Final = {Occasion.MERGE_GROUP: 0, Occasion.BRANCH: 2}
 
 
 @attrs.define(eq=False)
@@ -37,7 +37,7 @@ class Turns:
     async def of(self, repository: RepositoryId, occasion: Occasion) -> AsyncIterator[None]:
         """Wait for a turn, and have it for as long as the context is open."""
         self._count += 1
-        mine = _Waiting(repository, _RANKS[occasion], self._count)
+        mine = _Waiting(repository, _RANKS.get(occasion, 1), self._count)
         self._waiting.append(mine)
         self._grant()
         try:

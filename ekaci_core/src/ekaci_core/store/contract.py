@@ -20,10 +20,8 @@ from ekaci_core.model.evaluation import AttributeFault, EvaluatedItem, Evaluatio
 from ekaci_core.model.ids import AttrPath, DrvPath, System
 from ekaci_core.model.package import PackageMeta
 from ekaci_core.store.cancellation import Cancellations
-from ekaci_core.store.delivery import Deliveries
-from ekaci_core.store.forge_facts import ForgeFacts
-from ekaci_core.store.outbox import Outbox
-from ekaci_core.store.review import Reviews
+from ekaci_core.store.numbered import NumberedRecord
+from ekaci_core.store.serving import ServingStore
 
 EvaluationId = NewType("EvaluationId", int)
 DerivationId = NewType("DerivationId", int)
@@ -184,7 +182,7 @@ class Attempt:
     kind: TransientKind | None = None
 
 
-class Store(Cancellations, Deliveries, ForgeFacts, Outbox, Reviews, Protocol):
+class Store(Cancellations, ServingStore, Protocol):
     """Reads see all that was written before them; each writing method is one transaction, unless it says otherwise.
 
     A write that was begun is finished even if the caller is cancelled meanwhile. Builds, claims and attempts are of
@@ -275,6 +273,14 @@ class Store(Cancellations, Deliveries, ForgeFacts, Outbox, Reviews, Protocol):
 
     async def derivations(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, DerivationRecord]:
         """Return derivations by number."""
+        ...
+
+    async def inputs(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, Sequence[int]]:
+        """Return the numbers of what these need directly, in the order in which `derivations` has their paths."""
+        ...
+
+    async def derivations_with_inputs(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, NumberedRecord]:
+        """Return derivations by number, with the numbers of their inputs."""
         ...
 
     async def derivation_ids(self, paths: Collection[DrvPath]) -> Mapping[DrvPath, DerivationId]:

@@ -21,6 +21,7 @@ from ekaci_core.store.compact import (
     unpacked,
 )
 from ekaci_core.store.contract import DerivationId, UnknownDerivation
+from ekaci_core.store.numbered import NumberedRecord
 from ekaci_core.store.queries import query
 
 
@@ -93,13 +94,21 @@ def _row(number: DerivationId, record: DerivationRecord, known: Mapping[DrvPath,
 
 def by_id(connection: sqlite3.Connection, numbers: Collection[DerivationId]) -> dict[DerivationId, DerivationRecord]:
     """Read whole derivations."""
+    return {number: each.record for number, each in numbered(connection, numbers).items()}
+
+
+def numbered(connection: sqlite3.Connection, numbers: Collection[DerivationId]) -> dict[DerivationId, NumberedRecord]:
+    """Read whole derivations, and the numbers of their inputs."""
     rows = connection.execute(query("derivations"), (json.dumps(list(numbers)),)).fetchall()
     inputs_of = {row[0]: unpacked(row[2]) for row in rows}
     path_of = {row[0]: drv_path(row[1]) for row in rows}
     others = {number for inputs in inputs_of.values() for number in inputs} - path_of.keys()
     path_of.update(paths(connection, others))
     return {
-        row[0]: _record(row, path_of[row[0]], tuple(path_of[number] for number in inputs_of[row[0]])) for row in rows
+        row[0]: NumberedRecord(
+            _record(row, path_of[row[0]], tuple(path_of[number] for number in inputs_of[row[0]])), inputs_of[row[0]]
+        )
+        for row in rows
     }
 
 
@@ -117,6 +126,11 @@ def _record(row: tuple[object, ...], path: DrvPath, inputs: tuple[DrvPath, ...])
         features=features_of(None if features is None else str(features)),
         prefer_local=bool(prefer_local),
     )
+
+
+def inputs(connection: sqlite3.Connection, numbers: Collection[DerivationId]) -> dict[DerivationId, Sequence[int]]:
+    """Read the edges from derivations to their inputs."""
+    return {DerivationId(number): unpacked(blob) for number, blob in _inputs(connection, numbers)}
 
 
 def with_hash(connection: sqlite3.Connection, hash_part: str) -> frozenset[DrvPath]:

@@ -88,6 +88,13 @@ class Outbox(Protocol):
         """Return what is wanted at a commit, under these names or under any; what was wanted first comes first."""
         ...
 
+    async def resend_posts(self, repository: RepositoryId, sha: CommitSha, *, now: float) -> int:
+        """Have everything that is wanted at a commit sent again, what was given up too; returns how many rows that is.
+
+        The forge's names of what stands there are kept, so that it is changed and not made a second time.
+        """
+        ...
+
     async def prune_posts(self, *, before: float) -> int:
         """Forget what was changed and sent last before a time, and what was given up before it; returns how many.
 

@@ -96,6 +96,16 @@ def at(
     return _read(connection.execute(f"{query('posts')} {where} ORDER BY p.id", values))
 
 
+def resend(connection: sqlite3.Connection, repository: RepositoryId, sha: CommitSha, now: float) -> int:
+    """Store that the forge shows none of those at a commit as it should; returns how many there are."""
+    rows = connection.execute(
+        "UPDATE post SET sent = 0, waiting_since = :now, not_before = 0.0, fault = '' WHERE sha = :sha"
+        " AND repository = (SELECT id FROM repository WHERE forge = :forge AND path = :path) RETURNING id",
+        {"forge": repository.forge, "path": repository.path, "sha": sha, "now": now},
+    )
+    return len(rows.fetchall())
+
+
 def prune(connection: sqlite3.Connection, before: float, limit: int) -> int:
     """Delete some that wait for nothing and are old; returns how many, less than ``limit`` once none is left."""
     rows = connection.execute(

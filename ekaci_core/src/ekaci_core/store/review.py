@@ -58,7 +58,9 @@ class Reviews(Protocol):
         """Set the state if the present one is among ``expected``; returns whether it was."""
         ...
 
-    async def finish_review(self, review: ReviewId, *, decision: str, result: str, now: float) -> bool:
+    async def finish_review(
+        self, review: ReviewId, *, decision: str, result: str, detail: str = "", now: float
+    ) -> bool:
         """Store the result and make it `DONE`; False if it is not live any more."""
         ...
 

@@ -74,9 +74,11 @@ def change(
     return bool(connection.execute(query("change_review"), values).fetchall())
 
 
-def finish(connection: sqlite3.Connection, review: ReviewId, decision: str, report: bytes, now: float) -> bool:
+def finish(
+    connection: sqlite3.Connection, review: ReviewId, decision: str, report: bytes, now: float, *, detail: str = ""
+) -> bool:
     """Store the compressed report of a live one; returns whether it was live."""
-    values = {"id": review, "decision": decision, "now": now}
+    values = {"id": review, "decision": decision, "detail": storable(detail), "now": now}
     if not connection.execute(query("finish_review"), values).fetchall():
         return False
     connection.execute(
@@ -122,6 +124,12 @@ def of(
     values = {"forge": repository.forge, "path": repository.path, "number": number, "sha": sha, "limit": limit}
     rows = connection.execute(f"{query('reviews')} {where} ORDER BY {order} DESC LIMIT :limit", values)
     return [_record(row) for row in rows]
+
+
+def at(connection: sqlite3.Connection, sha: str, limit: int) -> list[ReviewRecord]:
+    """Read those of head commits whose names begin so, the newest first."""
+    where = "WHERE substr(v.head_sha, 1, length(:sha)) = :sha ORDER BY v.id DESC LIMIT :limit"
+    return [_record(row) for row in connection.execute(f"{query('reviews')} {where}", {"sha": sha, "limit": limit})]
 
 
 def prune_results(connection: sqlite3.Connection, before: float, limit: int) -> int:

@@ -47,10 +47,12 @@ from ekaci_core.store.derivations import add as add_derivations
 from ekaci_core.store.evaluations import drop as drop_evaluations
 from ekaci_core.store.group_commit import GroupCommit
 from ekaci_core.store.migrate import migrations, prepare
+from ekaci_core.store.numbered import NumberedRecord
 from ekaci_core.store.sqlite_deliveries import SqliteDeliveries
 from ekaci_core.store.sqlite_forge_facts import SqliteForgeFacts
 from ekaci_core.store.sqlite_outbox import SqliteOutbox
 from ekaci_core.store.sqlite_reviews import SqliteReviews
+from ekaci_core.store.sqlite_tallies import SqliteTallies
 
 _READERS: Final = 2
 
@@ -77,7 +79,7 @@ async def open_store(path: Path | None) -> AsyncIterator[Store]:
         yield SqliteStore(database)
 
 
-class SqliteStore(SqliteDeliveries, SqliteForgeFacts, SqliteOutbox, SqliteReviews):
+class SqliteStore(SqliteDeliveries, SqliteForgeFacts, SqliteOutbox, SqliteReviews, SqliteTallies):
     """Hands each call to the module of its aggregate, as one transaction; see `Store` for what they mean."""
 
     def __init__(self, database: Database) -> None:
@@ -151,6 +153,14 @@ class SqliteStore(SqliteDeliveries, SqliteForgeFacts, SqliteOutbox, SqliteReview
     async def derivations(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, DerivationRecord]:
         """See `Store`."""
         return await self._database.read(lambda tx: derivations.by_id(tx, ids))
+
+    async def inputs(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, Sequence[int]]:
+        """See `Store`."""
+        return await self._database.read(lambda tx: derivations.inputs(tx, ids))
+
+    async def derivations_with_inputs(self, ids: Collection[DerivationId]) -> Mapping[DerivationId, NumberedRecord]:
+        """See `Store`."""
+        return await self._database.read(lambda tx: derivations.numbered(tx, ids))
 
     async def derivation_ids(self, paths: Collection[DrvPath]) -> Mapping[DrvPath, DerivationId]:
         """See `Store`."""

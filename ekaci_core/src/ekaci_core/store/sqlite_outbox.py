@@ -51,6 +51,10 @@ class SqliteOutbox:
         """See `Outbox`."""
         return await self._database.read(lambda tx: posts.at(tx, repository, sha, contexts))
 
+    async def resend_posts(self, repository: RepositoryId, sha: CommitSha, *, now: float) -> int:
+        """See `Outbox`."""
+        return await self._database.write(lambda tx: posts.resend(tx, repository, sha, now))
+
     async def prune_posts(self, *, before: float) -> int:
         """See `Outbox`."""
         return await self._database.write_in_parts(

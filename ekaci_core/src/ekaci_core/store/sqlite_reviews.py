@@ -44,10 +44,12 @@ class SqliteReviews:
             lambda tx: reviews.change(tx, review, state, expected=expected, detail=detail, now=now)
         )
 
-    async def finish_review(self, review: ReviewId, *, decision: str, result: str, now: float) -> bool:
+    async def finish_review(
+        self, review: ReviewId, *, decision: str, result: str, detail: str = "", now: float
+    ) -> bool:
         """See `Reviews`."""
         report = await anyio.to_thread.run_sync(_compressed, result)
-        return await self._database.write(lambda tx: reviews.finish(tx, review, decision, report, now))
+        return await self._database.write(lambda tx: reviews.finish(tx, review, decision, report, now, detail=detail))
 
     async def approve_review(self, review: ReviewId, *, now: float) -> bool:
         """See `Reviews`."""

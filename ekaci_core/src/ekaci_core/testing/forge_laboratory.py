@@ -1,4 +1,4 @@
-"""What the conformance of forges stands on: a forge with known contents, a look at what it shows, and trouble on demand."""
+"""What the conformance of forges stands on: a forge with known contents, a look at it, and trouble on demand."""
 
 from __future__ import annotations
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ekaci_core.api import Branch, CommitSha, Ignored, Received, Refused, RepositoryId
+from ekaci_core.api import Branch, CommitSha, Ignored, Received, Refused, RepositoryId, WebhookRequest
 from ekaci_core.testing.forge_laboratory import ForgeLaboratory
 
 _BODIES: Final = {
@@ -31,6 +32,8 @@ _HOSTILE: Final = (
 )  # fmt: skip
 _NUMBERS: Final = (0, -1, 10**30, -(10**30), 2**63, 1.5, 1e308, float("inf"), float("nan"), True, False)
 _MOST: Final = 2**63
+
+Result = TypeVar("Result")
 
 
 def _places(document: object, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -64,7 +67,7 @@ _junk = st.recursive(
 )
 
 
-def check_event(value: object) -> None:
+def check_event(value: Any) -> None:  # noqa: C901 - a table of types
     """Check that an event has in it nothing but what can be stored and given to other programs."""
     if isinstance(value, RepositoryId):
         assert RepositoryId.parse(value.forge, value.path) == value
@@ -146,12 +149,8 @@ class WebhookConformance:
         if not self.signs_bodies:
             pytest.skip("the forge says that it sends its secret and signs nothing")
         for each in laboratory.deliveries:
-            for body in (
-                each.request.body + b" ",
-                each.request.body[:-1],
-                each.request.body.replace(b'"', b"'", 1),
-                b"",
-            ):
+            right = each.request.body
+            for body in (right + b" ", right[:-1], right[1:], right.swapcase() + b"\n", b""):
                 self._refused(laboratory, attrs.evolve(each.request, body=body), (401, 403))
 
     signs_bodies = True
@@ -174,11 +173,11 @@ class WebhookConformance:
         [b'{"a": NaN, "b": Infinity}', b'{"number": ' + b"1" * 6000 + b"}", b'{"a": "\\ud800"}', b'{"a": 1, "a": 2}'],
         ids=["no numbers", "a long number", "half a character", "twice the same"],
     )
-    async def test_an_odd_document_is_refused_or_ignored(self, laboratory: ForgeLaboratory, body: bytes) -> None:
+    async def test_an_odd_document_is_borne(self, laboratory: ForgeLaboratory, body: bytes) -> None:
         for kind in self._kinds(laboratory):
             answer = laboratory.forge.receive(laboratory.sign(kind, body))
             if isinstance(answer, Received):
-                assert isinstance(laboratory.forge.parse(answer), Ignored)
+                self._parse(laboratory, answer)
             else:
                 assert answer.status in range(400, 500)
 
@@ -243,7 +242,7 @@ class WebhookConformance:
                         self._parse(laboratory, attrs.evolve(received, payload=payload))
 
     def _parse(self, laboratory: ForgeLaboratory, received: Received) -> None:
-        event = laboratory.forge.parse(received)
+        event = _without_end(lambda: laboratory.forge.parse(received))
         if isinstance(event, Ignored):
             assert event.reason
         else:
@@ -252,14 +251,21 @@ class WebhookConformance:
     def _kinds(self, laboratory: ForgeLaboratory) -> Sequence[str]:
         return sorted({self._received(laboratory, each.request).kind for each in laboratory.deliveries})
 
-    def _received(self, laboratory: ForgeLaboratory, request: Any) -> Received:
+    def _received(self, laboratory: ForgeLaboratory, request: WebhookRequest) -> Received:
         answer = laboratory.forge.receive(request)
         assert isinstance(answer, Received), answer
         return answer
 
-    def _refused(self, laboratory: ForgeLaboratory, request: Any, statuses: Sequence[int]) -> None:
-        answer = laboratory.forge.receive(request)
+    def _refused(self, laboratory: ForgeLaboratory, request: WebhookRequest, statuses: Sequence[int]) -> None:
+        answer = _without_end(lambda: laboratory.forge.receive(request))
         assert isinstance(answer, Refused), "it was believed"
         assert answer.status in statuses, answer
         assert answer.reason
         assert "\n" not in answer.reason
+
+
+def _without_end(call: Callable[[], Result]) -> Result:
+    """Call, and fail where it recurses without end: showing such a traceback brings some versions of Python down."""
+    with suppress(RecursionError):
+        return call()
+    pytest.fail("a deep document exhausts the stack", pytrace=False)

@@ -46,16 +46,27 @@ class PackageSet:
         return cls(_record(drv, rows[drv]["name"], rows[drv]["inputs"]) for drv in _inputs_first(rows))
 
     @classmethod
-    def random(cls, count: int, edges_each: int, *, seed: int = 1) -> PackageSet:
-        """Make up derivations that need some of the thousand before them; the same for the same arguments."""
+    def random(
+        cls, count: int, edges_each: int, *, seed: int = 1, near: int = _NEAR, name_length: int = 0
+    ) -> PackageSet:
+        """Make up derivations that need some of those before them; the same for the same arguments.
+
+        Args:
+            count: how many.
+            edges_each: how many each needs, where there are so many.
+            seed: of the dice.
+            near: how far before it they are at most: so many may be runnable at once.
+            name_length: of the names at least.
+        """
         dice = random.Random(seed)  # noqa: S311 - no secret
         drvs: list[str] = []
         records = []
         for number in range(count):
-            near = range(max(0, number - _NEAR), number)
-            chosen = sorted(dice.sample(near, min(edges_each, len(near))))
-            drvs.append(f"{number:032d}-n{number}.drv")
-            records.append(_record(drvs[-1], f"n{number}", (drvs[each] for each in chosen)))
+            before = range(max(0, number - near), number)
+            chosen = sorted(dice.sample(before, min(edges_each, len(before))))
+            name = f"n{number}".ljust(name_length, "x")
+            drvs.append(f"{number:032d}-{name}.drv")
+            records.append(_record(drvs[-1], name, (drvs[each] for each in chosen)))
         return cls(records)
 
     @property

@@ -28,6 +28,7 @@ from ekaci_core.testing.facts import LINUX, attribute, drv, evaluated, key, reco
 from ekaci_core.testing.store_asking import AskingConformance
 from ekaci_core.testing.store_attempts import AttemptConformance
 from ekaci_core.testing.store_batches import BuildBatchesConformance
+from ekaci_core.testing.store_numbers import NumberConformance
 from ekaci_core.testing.store_server import ServerConformance
 from ekaci_core.testing.store_unchanged import UnchangedConformance
 from ekaci_core.testing.store_unfinished import UnfinishedConformance
@@ -37,6 +38,7 @@ class StoreConformance(
     AskingConformance,
     AttemptConformance,
     BuildBatchesConformance,
+    NumberConformance,
     ServerConformance,
     UnfinishedConformance,
     UnchangedConformance,
@@ -164,12 +166,6 @@ class StoreConformance(
         assert {number: _sorted_inputs(each) for number, each in found.items()} == {
             ids[each.path]: _sorted_inputs(each) for each in records
         }
-
-    async def test_numbers_ascend_from_inputs_to_dependents(self, store: Store) -> None:
-        await evaluated(store, [record("a"), record("c", "a")])
-        await evaluated(store, [record("b", "c"), record("a"), record("d", "a", "b")])
-        ids = await store.derivation_ids([drv(name) for name in "abcd"])
-        assert ids[drv("a")] < ids[drv("c")] < ids[drv("b")] < ids[drv("d")]
 
     async def test_a_stored_derivation_keeps_its_number(self, store: Store) -> None:
         await evaluated(store, [record("a"), record("b", "a")])

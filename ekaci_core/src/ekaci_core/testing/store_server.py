@@ -6,7 +6,10 @@ from ekaci_core.testing.store_deliveries import DeliveryConformance
 from ekaci_core.testing.store_forge_facts import ForgeFactsConformance
 from ekaci_core.testing.store_outbox import OutboxConformance
 from ekaci_core.testing.store_reviews import ReviewConformance
+from ekaci_core.testing.store_tallies import TallyConformance
 
 
-class ServerConformance(DeliveryConformance, ForgeFactsConformance, OutboxConformance, ReviewConformance):
+class ServerConformance(
+    DeliveryConformance, ForgeFactsConformance, OutboxConformance, ReviewConformance, TallyConformance
+):
     """What every store does for a server."""
