@@ -17,6 +17,7 @@ CATCH_ALL = {
     "ekaci_core/src/ekaci_core/registry/guard.py",  # the boundary around plugins
     "ekaci_core/src/ekaci_core/cli/main.py",  # the end of the command line
     "ekaci_core/src/ekaci_core/intake/handling.py",  # one delivery must not keep all others from being handled
+    "ekaci_core/src/ekaci_core/server/reviewing.py",  # one review must not keep all others from being made
     "ekaci_core/src/ekaci_core/server/socket_server.py",  # one request must not end the server
     "ekaci_core/src/ekaci_core/web/boundary.py",  # likewise
 }

@@ -64,6 +64,7 @@ def test_an_evaluation_error_stands_at_its_line(scene: Scene) -> None:
     scene.service.verdict(scene.place, pull.head_sha, "failure")
     check = scene.service.checks(scene.place, pull.head_sha)["EkaCI: Evaluate Job (packages)"]
     assert check.conclusion == "failure"
+    assert [(each["path"], each["start_line"]) for each in check.annotations] == [("pkgs/bad.nix", 2)]
 
 
 def test_a_fork_is_reported_at_the_base_repository(scene: Scene) -> None:

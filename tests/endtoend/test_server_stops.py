@@ -87,3 +87,10 @@ def test_a_second_signal_ends_it_at_once(scene: Scene) -> None:
 def test_a_second_server_with_the_same_database_says_so(scene: Scene) -> None:
     scene.service.start()
     assert scene.service.second() == (2, "another server works with this database")
+
+
+def test_what_the_app_was_given_while_the_server_was_away_is_learnt_at_start(scene: Scene) -> None:
+    scene.github.world.repository("octo/second", files={"README.md": "words\n"})
+    scene.service.start()
+    given = "SELECT path FROM installation AS i JOIN repository AS r ON r.id = i.repository ORDER BY path"
+    scene.service.wait(lambda: scene.service.ask(given) == [("octo/packages",), ("octo/second",)])

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
+import anyio
+import attrs
 import pytest
 
-from ekaci_core.api import CheckStatus, Conclusion
+from ekaci_core.api import CheckStatus, Conclusion, EvaluationRequest
+from ekaci_core.bus import Wakeup
 from ekaci_core.model.review import ReviewState
+from ekaci_core.server.reviewing import Reviewing
 from ekaci_core.testing.server_harness import CONFIG, Origin, served
 
 pytestmark = [pytest.mark.anyio, pytest.mark.nix]
@@ -136,3 +142,64 @@ async def test_the_next_server_goes_on_where_one_was_stopped(origin: Origin, tmp
         assert (await server.published(VERDICT, head)).conclusion is Conclusion.FAILURE
     created = [each for each in origin.forge.published if each.context == "EkaCI: Configure"]
     assert len(created) == 1, "what stands there already is not written again"
+
+
+async def test_faults_and_restarts_cost_few_writes(origin: Origin, tmp_path: Path) -> None:
+    origin.git("switch", "--quiet", "--create", "change")
+    head = origin.commit("Only words", {"README": "hello"})
+    async with served(origin, tmp_path) as server:
+        origin.forge.clone_url = "/nowhere"
+        review = await server.ask(origin.pull_request(7, head))
+        await server.reaches(review, ReviewState.FAULT)
+    for number in range(6):
+        origin.forge.clone_url = f"/nowhere/{number}"
+        async with served(origin, tmp_path) as server:
+            with anyio.fail_after(30):
+                while str(number) not in (await server.reaches(review, ReviewState.FAULT)).detail:  # noqa: ASYNC110
+                    await anyio.sleep(0.02)
+            for post in await server.store.posts_at(origin.id, head):
+                assert post.check.status is not CheckStatus.COMPLETED
+                assert post.version <= 4
+                await server.store.post_sent(post.id, version=post.version, remote="1", now=1.0)  # however soon it is
+    origin.forge.clone_url = str(origin.path)
+    async with served(origin, tmp_path) as server:
+        await server.reaches(review, ReviewState.DONE)
+        assert (await server.published(VERDICT, head)).conclusion is Conclusion.SUCCESS
+
+
+async def test_a_restart_tells_nothing_anew_of_what_waits_for_an_approval(origin: Origin, tmp_path: Path) -> None:
+    origin.git("switch", "--quiet", "--create", "change")
+    head = origin.commit("Only words", {"README": "hello"})
+    wish = origin.pull_request(7, head, trusted=False, author="mallory")
+    for _ in range(3):
+        async with served(origin, tmp_path) as server:
+            await server.ask(wish, ReviewState.WAITING)
+            await server.published(VERDICT, head)
+            await anyio.sleep(0.2)
+            posts = await server.store.posts_at(origin.id, head)
+            assert [post.version for post in posts] == [1, 1]
+
+
+class Broken:
+    """An evaluator with a defect."""
+
+    identity = "broken 1"
+
+    def evaluate(self, request: EvaluationRequest) -> AbstractAsyncContextManager[Any]:
+        raise KeyError(f"canary of {request.file}")
+
+
+async def test_a_defect_in_one_review_ends_no_other(origin: Origin, tmp_path: Path) -> None:
+    origin.git("switch", "--quiet", "--create", "change")
+    head = origin.commit("A package", {"pkgs/a.nix": '{ mkPackage }: mkPackage { pname = "a"; version = "1"; }'})
+    async with served(origin, tmp_path) as server, anyio.create_task_group() as tasks:
+        broken = Reviewing(attrs.evolve(server.parts, evaluator=Broken()), Wakeup())
+        # The server's own is not woken, and looks for itself much later.
+        review = await server.store.ask_review(origin.pull_request(7, head), ReviewState.QUEUED, now=1.0)
+        tasks.start_soon(broken.run)
+        record = await server.reaches(review, ReviewState.FAULT)
+        assert "KeyError" in record.detail
+        assert "canary" not in record.detail
+        await anyio.sleep(0.1)
+        assert not tasks.cancel_scope.cancel_called
+        tasks.cancel_scope.cancel()

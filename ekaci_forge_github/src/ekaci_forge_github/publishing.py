@@ -132,7 +132,7 @@ def _failed(fault: EkaciError, *, had_remote: bool) -> PublishFailed:
     if not isinstance(fault, ApiFault):
         return PublishFailed(reason, _NO_KEY_SECONDS)
     if fault.retry_after_seconds is not None:
-        return PublishFailed(reason, fault.retry_after_seconds)
+        return PublishFailed(reason, fault.retry_after_seconds, limited=fault.status < SERVER_ERROR)
     if fault.status in (NOT_FOUND, GONE) and had_remote:
         return PublishFailed(reason, _AT_ONCE_SECONDS, forget=True)
     if fault.status == UNAUTHORIZED:

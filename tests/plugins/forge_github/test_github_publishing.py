@@ -278,6 +278,7 @@ async def test_a_pause_that_is_asked_for_is_told(
     failed = await forge.publish(check, None)
     assert isinstance(failed, PublishFailed)
     assert failed.retry_after_seconds == seconds
+    assert failed.limited == (answer.status < 500), "the whole account is to be left alone"
 
 
 async def test_nothing_is_sent_while_github_wants_quiet(

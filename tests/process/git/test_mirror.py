@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ekaci_core.api import CloneAccess, CommitSha, InfrastructureFault, RepositoryId, Secret, UsageFault
-from ekaci_core.git.mirror import CommitGone, Mirrors, Wanted
+from ekaci_core.git.mirror import MANY_PACKS, CommitGone, Mirrors, Wanted
 
 TOKEN = "canary-token-5e1f"  # noqa: S105 - it opens nothing
 HEADER = "Basic " + base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
@@ -177,6 +177,32 @@ async def test_two_names_that_differ_in_case_are_one_repository(tmp_path: Path) 
     mirrors = Mirrors(tmp_path)
     assert mirrors.path(REPOSITORY) == mirrors.path(RepositoryId.parse("FORGE.example.org", "owner/PACKAGES"))
     assert mirrors.path(RepositoryId.parse("localhost:8080", "a/b")).parts[-3:] == ("localhost+8080", "a", "b.git")
+
+
+async def test_what_a_git_that_was_killed_left_is_no_hindrance(origin: Path, url: str, tmp_path: Path) -> None:
+    commit(origin, "one")
+    mirrors = Mirrors(tmp_path / "m")
+    await mirrors.fetch(REPOSITORY, access(url), [Wanted("refs/heads/main")])
+    path = mirrors.path(REPOSITORY)
+    for name in ("packed-refs.lock", "refs/mirror/heads/main.lock", "config.lock"):
+        (path / name).touch()
+    (path / "config").unlink()
+    second = commit(origin, "two")
+    assert (await mirrors.fetch(REPOSITORY, access(url), [Wanted("refs/heads/main")]))[1] == (second,)
+
+
+async def test_many_packs_are_put_together(origin: Path, url: str, tmp_path: Path) -> None:
+    mirrors, commits = Mirrors(tmp_path / "m"), []
+    for number in range(MANY_PACKS + 1):
+        commits.append(commit(origin, str(number)))
+        await mirrors.fetch(REPOSITORY, access(url), [Wanted("refs/heads/main")])
+    packs = mirrors.path(REPOSITORY) / "objects/pack"
+    assert len(list(packs.glob("*.pack"))) > MANY_PACKS
+    await mirrors.tidy()
+    assert len(list(packs.glob("*.pack"))) < 10
+    nowhere = access("http://127.0.0.1:9/none.git")
+    found = await mirrors.fetch(REPOSITORY, nowhere, [Wanted("refs/heads/main", each) for each in commits])
+    assert found[1] == tuple(commits)
 
 
 async def test_branches_and_tags_are_asked_for(origin: Path, url: str, tmp_path: Path) -> None:

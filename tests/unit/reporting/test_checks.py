@@ -7,6 +7,7 @@ import pytest
 
 from ekaci_core.api import Check, CheckStatus, CommitSha, Conclusion, RepositoryId
 from ekaci_core.model.change import JobComparison
+from ekaci_core.model.ids import AttrPath
 from ekaci_core.model.report import Report
 from ekaci_core.model.verdict import Decision, Reason, Verdict
 from ekaci_core.reporting import checks
@@ -165,3 +166,24 @@ def test_what_nobody_waits_for_is_closed_and_what_has_ended_stays(report: Report
     assert {each.conclusion for each in closed} == {Conclusion.CANCELLED}
     assert all(each.completed_at == SUBJECT.now and not each.buttons for each in closed)
     assert concluded(SUBJECT, report)
+
+
+def test_what_an_earlier_round_said_to_fail_is_taken_back_unless_it_fails_again(report: Report) -> None:
+    earlier = attrs.evolve(SUBJECT, key="review-7-0")
+    standing = [*checks.queued(earlier), *checks.misconfigured(earlier, "wrong", None), *concluded(earlier, report)]
+    wanted = concluded(SUBJECT, report, most=2)
+    back = checks.outdated(SUBJECT, standing, wanted)
+    names = ["EkaCI: Configure", "sometimes / Changed (packages)", "old-thing / Changed (packages)"]
+    assert [each.context for each in back] == names
+    assert {each.conclusion for each in back} == {Conclusion.NEUTRAL}
+    assert not checks.outdated(SUBJECT, back, wanted)
+    assert not checks.outdated(earlier, standing, ()), "what this round said stands"
+
+
+def test_annotations_go_with_one_write(report: Report) -> None:
+    fault = next(each for job in report.jobs for each in job.new_faults if each.position)
+    job = attrs.evolve(
+        report.jobs[0], new_faults=tuple(attrs.evolve(fault, attr=AttrPath(f"a{n}")) for n in range(500))
+    )
+    (check,) = evaluated(SUBJECT, [job])
+    assert len(check.annotations) == 50

@@ -80,12 +80,17 @@ def publisher(store: Store, forge: ScriptedForge | None, clock: Hands) -> Publis
 
 async def test_verdicts_go_before_progress_and_each_once(store: Store) -> None:
     forge, clock = Measured(), Hands()
-    await store.want_checks([check("a"), check("b"), check("c", done=True)], now=clock.now())
     loop = publisher(store, forge, clock)
+    await store.want_checks([check("a"), check("b")], now=clock.now())
     assert await loop.send_due() is None
-    assert [each.context for each in forge.published] == ["c", "a", "b"]
+    clock.at += 1000
+    await store.want_checks([check("a", title="more")], now=clock.now())
+    await store.want_checks([check("c", done=True)], now=clock.now())
+    await store.want_checks([check("b", done=True)], now=clock.now())
+    assert await loop.send_due() is None
+    assert [each.context for each in forge.published] == ["a", "b", "b", "c", "a"]
     await loop.send_due()
-    assert len(forge.published) == 3
+    assert len(forge.published) == 5
 
 
 async def test_only_the_newest_version_is_sent_and_the_check_is_changed_not_made_again(store: Store) -> None:
@@ -129,13 +134,13 @@ async def test_no_more_is_written_than_the_forge_bears(store: Store) -> None:
     await store.want_checks([check(str(number), done=True) for number in range(8)], now=clock.now())
     pause = await loop.send_due()
     assert len(forge.published) == 3
-    assert pause == pytest.approx(20.0)
+    assert pause == pytest.approx(60.0)
     clock.at += 20.0
+    assert await loop.send_due() == pytest.approx(40.0)
+    assert len(forge.published) == 3
+    clock.at += 40.0
     await loop.send_due()
-    assert len(forge.published) == 4
-    clock.at += 60.0
-    await loop.send_due()
-    assert len(forge.published) == 7
+    assert len(forge.published) == 6
 
 
 async def test_what_fails_for_now_is_tried_again_when_the_forge_says(store: Store) -> None:
@@ -226,3 +231,15 @@ async def test_a_forge_that_does_not_say_what_it_bears_is_asked_again(store: Sto
     await store.want_checks([check(done=True)], now=clock.now())
     pause = await publisher(store, Broken(), clock).send_due()
     assert pause == pytest.approx(60.0)
+
+
+async def test_a_review_that_begins_again_takes_its_old_verdict_back_at_once(store: Store) -> None:
+    forge, clock = Measured(), Hands()
+    loop = publisher(store, forge, clock)
+    for number in range(PROGRESS_WRITES + 2):
+        await store.want_checks([check(title=f"queued {number}")], now=clock.now())
+        await loop.send_due()
+        await store.want_checks([check(title=f"end {number}", done=True)], now=clock.now())
+        await loop.send_due()
+    expected = [f"{word} {number}" for number in range(PROGRESS_WRITES + 2) for word in ("queued", "end")]
+    assert [each.title for each in forge.published] == expected

@@ -42,6 +42,9 @@ class EvaluationRequest:
             of another tree perhaps. An attribute that has the same fingerprint now may be yielded as
             `UnchangedAttribute`, which spares decoding and storing it; its derivation needs a gc root all the same. An
             evaluator that makes no fingerprints need not look at this.
+        confined: whoever wrote the tree is not trusted. The evaluation may read ``root``, what ``nix_path`` names and
+            what it fetches over https, and nothing else of this machine; it builds nothing. An attribute that needs
+            more is an `AttributeFault`.
     """
 
     root: Path
@@ -58,6 +61,7 @@ class EvaluationRequest:
     known: frozenset[AttrPath] = frozenset()
     alone: bool = True
     earlier: Mapping[AttrPath, bytes] = attrs.field(factory=dict, repr=False)
+    confined: bool = False
 
 
 class Evaluator(Protocol):

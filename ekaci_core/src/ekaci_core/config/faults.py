@@ -26,5 +26,9 @@ def shown(lines: Sequence[str]) -> tuple[str, ...]:
     return (*lines[:MOST_SHOWN], f"… and {more} more") if more > 0 else tuple(lines)
 
 
-class MissingJobFile(UsageFault):
+class UnusableJobFile(UsageFault):
+    """A job's ``file`` cannot be evaluated, whatever stands in it."""
+
+
+class MissingJobFile(UnusableJobFile):
     """A job's ``file`` is not there, or is no file."""

@@ -10,11 +10,10 @@ import attrs
 import cattrs
 
 from ekaci_core.config.convert import WrongValue, explain
-from ekaci_core.config.faults import ConfigurationFault, MissingJobFile, shown
+from ekaci_core.config.faults import ConfigurationFault, MissingJobFile, UnusableJobFile, shown
 from ekaci_core.config.plain_json import parse_json
 from ekaci_core.config.shape import CheckShape, FileShape, FlakeShape, HookShape, JobShape, shape_converter
 from ekaci_core.config.unknown import without_unknown_keys
-from ekaci_core.model.errors import UsageFault
 from ekaci_core.model.repository import (
     Check,
     ImpactSettings,
@@ -89,7 +88,7 @@ def job_file(checkout: Path, job: Job) -> Path:
 
     Raises:
         MissingJobFile: there is none, or it is no file.
-        UsageFault: a symbolic link leads out of the checkout.
+        UnusableJobFile: a symbolic link leads out of the checkout, or in a circle.
     """
     path = checkout / job.file
     where = f"jobs.{job.name}.file"
@@ -98,9 +97,12 @@ def job_file(checkout: Path, job: Job) -> Path:
     except (FileNotFoundError, NotADirectoryError):
         raise MissingJobFile(f"there is no file {job.file!r}", where=where, do="correct it, or add the file") from None
     except (RuntimeError, OSError) as error:  # a loop of links: RuntimeError until Python 3.12
-        raise UsageFault(f"{job.file!r} cannot be followed: {error}", where=where, do="name a plain file") from None
+        what = (
+            f"{job.file!r} cannot be followed: {error.strerror if isinstance(error, OSError) else 'links in a circle'}"
+        )
+        raise UnusableJobFile(what, where=where, do="name a plain file") from None
     if not real.is_relative_to(checkout.resolve()):
-        raise UsageFault(
+        raise UnusableJobFile(
             f"{job.file!r} leads out of the repository through a symbolic link", where=where, do="name a file inside it"
         )
     if not real.is_file():

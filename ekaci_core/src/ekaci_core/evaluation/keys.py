@@ -29,6 +29,7 @@ def evaluation_key(
     nix_path: Sequence[str] = (),
     settings: str = "",
     person: str = "",
+    confined: bool = False,
 ) -> EvaluationKey:
     """Make the key of one job on one tree.
 
@@ -43,6 +44,7 @@ def evaluation_key(
         nix_path: entries as `resolved_nix_path` returns them.
         settings: a digest of Nix's settings that may have a part in the result.
         person: a digest of what expressions read of the person who evaluates, as `person_digest` returns it.
+        confined: whether it is kept from reading this machine and from building.
     """
     options = {
         "format": FORMAT,
@@ -54,6 +56,8 @@ def evaluation_key(
         "settings": settings,
         "person": person,
     }
+    if confined:
+        options["confined"] = True
     return EvaluationKey(
         tree=tree,
         job=job.name,

@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Final
 
 import anyio
+import anyio.to_thread
 import attrs
 
 from ekaci_core.api import CloneAccess, CommitSha, InfrastructureFault, RepositoryId, UsageFault
 from ekaci_core.git.command import FILES_SECONDS, Git
 from ekaci_core.git.faults import fault_of, last_words
 from ekaci_core.git.repository import Repository, open_repository
+
+MANY_PACKS: Final = 50
+_REPACK_SECONDS: Final = 3600.0
 
 _SETTINGS: Final = (
     ("transfer.fsckObjects", "true"),
@@ -84,12 +88,24 @@ class Mirrors:
         """
         path = self.path(repository)
         async with self._lock(path):
-            if not (path / "HEAD").exists():
+            if await anyio.to_thread.run_sync(_unlocked, path):
                 _make(path)
                 await Git(path).ask("init", "--quiet", "--bare", "--template=", ".")
             git = Git(path, settings=_protocols(access.url), variables=_headers(access))
             commits = [await _fetch(git, access.url, each, str(repository)) for each in wanted]
             return await open_repository(path), tuple(commits)
+
+    async def tidy(self) -> None:
+        """Put packs together where there are many: every fetch adds one, and git looks into each for each object.
+
+        Raises:
+            InfrastructureFault: git failed or took too long.
+            UsageFault: git refuses one of the copies.
+        """
+        for path in await anyio.to_thread.run_sync(_many_packs, self._folder):
+            async with self._lock(path):
+                await Git(path).ask("repack", "-q", "-d", "--geometric=2", seconds=_REPACK_SECONDS)
+                await Git(path).ask("pack-refs", "--all", seconds=FILES_SECONDS)
 
     async def refs(self, repository: RepositoryId, access: CloneAccess) -> RemoteRefs:
         """Ask for the branches and tags that a repository has now; tags stand for their commits.
@@ -111,6 +127,18 @@ class Mirrors:
     async def _lock(self, path: Path) -> AsyncIterator[None]:
         async with self._locks.setdefault(path, anyio.Lock()):
             yield
+
+
+def _unlocked(path: Path) -> bool:
+    """Remove the locks of a git that was killed, since nobody but us works here; return whether it is to be made."""
+    for lock in (*path.glob("*.lock"), *path.glob("refs/**/*.lock")):  # no ref is named like that
+        lock.unlink(missing_ok=True)
+    return not all((path / name).exists() for name in ("HEAD", "config", "objects", "refs"))
+
+
+def _many_packs(folder: Path) -> list[Path]:
+    copies = [head.parent for head in folder.rglob("*.git/HEAD")]
+    return [path for path in copies if sum(1 for _ in path.glob("objects/pack/*.pack")) > MANY_PACKS]
 
 
 def _refs(text: str, shown: str) -> RemoteRefs:

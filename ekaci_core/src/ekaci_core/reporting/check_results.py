@@ -26,8 +26,11 @@ from ekaci_core.reporting.wording import counted
 MAX_FAILED_CHECKS: Final = 20
 """Checks of single packages that one review makes, unless the server's configuration says otherwise."""
 
-JOBS_APART: Final = 6
+JOBS_APART: Final = 5
 """Jobs whose evaluations have a check each; those of more stand in one, so that the writes of a push stay bounded."""
+
+ANNOTATIONS: Final = 50
+"""Of one check: forges take so many with one write."""
 
 _CHANGES: Final = {Change.ADDED: "New", Change.CHANGED: "Changed", Change.REMOVED: "Removed"}
 _TITLES: Final = {Decision.MERGE: "Merge", Decision.WAIT: "Wait", Decision.DO_NOT_MERGE: "Do not merge"}
@@ -72,7 +75,7 @@ def _evaluated(subject: Subject, context: str, jobs: Sequence[JobComparison]) ->
     check = subject.completed(
         context, Conclusion.FAILURE if blocked else Conclusion.SUCCESS, title, cut("\n".join(lines))
     )
-    return attrs.evolve(check, annotations=tuple(_annotations(new, blocked=blocked)))
+    return attrs.evolve(check, annotations=tuple(islice(_annotations(new, blocked=blocked), ANNOTATIONS)))
 
 
 def _job_lines(job: JobComparison) -> list[str]:

@@ -24,6 +24,7 @@ _CONCLUSIONS: Final = {
     # A required check would pass on neutral or skipped.
     Decision.WAIT: Conclusion.ACTION_REQUIRED,
 }
+_NO_MORE: Final = "Does not fail any more"
 _RERUN_BUTTON: Final = CheckButton("Re-run", "Evaluate and build once more", Button.RUN_AGAIN.value)
 
 
@@ -130,6 +131,14 @@ def misconfigured(subject: Subject, what: str, do: str | None) -> tuple[Check, .
     )
 
 
+def incomparable(subject: Subject, what: str) -> tuple[Check, ...]:
+    """Say that head and base cannot be compared, whatever they hold."""
+    check = subject.completed(
+        VERDICT, Conclusion.FAILURE, "Do not merge: it cannot be compared with base", escape(what)
+    )
+    return (with_rerun(check),)
+
+
 def at_fault(subject: Subject, sentences: Iterable[str], *, again: bool) -> tuple[Check, ...]:
     """Say that the machine, and not the change, keeps the review from ending; never in a way that lets it be merged."""
     end = "It is tried again by itself." if again else "Somebody must look at the server."
@@ -155,6 +164,21 @@ def ended(subject: Subject, checks: Iterable[Check], why: str) -> tuple[Check, .
         )
         for check in checks
         if check.status is not CheckStatus.COMPLETED or check.conclusion is Conclusion.ACTION_REQUIRED
+    )
+
+
+def outdated(subject: Subject, standing: Iterable[Check], wanted: Iterable[Check]) -> tuple[Check, ...]:
+    """Take back what an earlier round, or a review against another base, said to fail and this one does not name."""
+    named = {check.context for check in wanted}
+    return tuple(
+        attrs.evolve(
+            subject.completed(check.context, Conclusion.NEUTRAL, _NO_MORE, f"{_NO_MORE} in the latest review."),
+            external_id=check.external_id,
+        )
+        for check in standing
+        if check.context not in named
+        and check.conclusion in (Conclusion.FAILURE, Conclusion.TIMED_OUT)
+        and not check.external_id.startswith(f"{subject.key}/")
     )
 
 

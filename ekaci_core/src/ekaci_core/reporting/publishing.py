@@ -19,7 +19,7 @@ from ekaci_core.api import (
     WriteBudget,
 )
 from ekaci_core.bus import Wakeup
-from ekaci_core.reporting.write_budget import Buckets
+from ekaci_core.reporting.write_budget import Allowance
 from ekaci_core.store.outbox import Outbox, Post
 
 ForgeOf = Callable[[RepositoryId], Forge | None]
@@ -58,7 +58,7 @@ class Publisher:
     _clock: Clock
     _log: Logger
     _wanted: Wakeup
-    _buckets: dict[str, Buckets] = attrs.field(factory=dict, init=False)
+    _allowances: dict[str, Allowance] = attrs.field(factory=dict, init=False)
 
     async def run(self) -> None:
         """Send, for ever.
@@ -90,7 +90,7 @@ class Publisher:
             found = await self._account(post)
             if found is not None:
                 forge, budget = found
-                self._buckets.setdefault(budget.key, Buckets.of(budget, self._clock.monotonic()))
+                self._allowances.setdefault(budget.key, Allowance.of(budget))
                 by_key.setdefault(budget.key, []).append((post, forge))
         async with anyio.create_task_group() as tasks:
             for key, posts in by_key.items():
@@ -113,22 +113,22 @@ class Publisher:
             return None
 
     async def _send_all(self, key: str, posts: Sequence[tuple[Post, Forge]], waits: list[float]) -> None:
-        buckets = self._buckets[key]
+        allowance = self._allowances[key]
         for post, forge in posts:
-            if not buckets.take(self._clock.monotonic()):
-                waits.append(buckets.wait(self._clock.monotonic()))
+            if not allowance.take(self._clock.monotonic()):
+                waits.append(allowance.wait(self._clock.monotonic()))
                 return
-            await self._send(post, forge, buckets)
+            await self._send(post, forge, allowance)
 
-    async def _send(self, post: Post, forge: Forge, buckets: Buckets) -> None:
+    async def _send(self, post: Post, forge: Forge, allowance: Allowance) -> None:
         outcome = await forge.publish(post.check, post.remote)
         now = self._clock.now()
         if isinstance(outcome, Published):
             await self._store.post_sent(post.id, version=post.version, remote=outcome.remote, now=now)
             return
-        await self._failed(post, outcome, buckets)
+        await self._failed(post, outcome, allowance)
 
-    async def _failed(self, post: Post, outcome: PublishFailed, buckets: Buckets) -> None:
+    async def _failed(self, post: Post, outcome: PublishFailed, allowance: Allowance) -> None:
         check = post.check
         self._log.warning(
             "check_not_published",
@@ -140,7 +140,7 @@ class Publisher:
         again = None
         if outcome.retry_after_seconds is not None:
             if outcome.limited:
-                buckets.shut(outcome.retry_after_seconds, self._clock.monotonic())
+                allowance.shut(outcome.retry_after_seconds, self._clock.monotonic())
             again = self._clock.now() + outcome.retry_after_seconds
         await self._store.post_failed(
             post.id, fault=outcome.reason, not_before=again, forget=outcome.forget, version=post.version

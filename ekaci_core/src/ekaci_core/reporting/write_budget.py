@@ -1,7 +1,8 @@
-"""How much a forge may be written to: two token buckets, one for bursts and one for the long run. Pure."""
+"""How much a forge may be written to: so much in any minute and so much in any hour, wherever they begin. Pure."""
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 import attrs
@@ -13,53 +14,46 @@ _HOUR: Final = 3600.0
 
 
 @attrs.define
-class Bucket:
-    """Fills with ``rate`` tokens a second up to ``size``; begins full."""
+class Window:
+    """The last ``seconds``, in which at most ``most`` writes may lie."""
 
-    size: float
-    rate: float
-    tokens: float
-    at: float
+    most: int
+    seconds: float
+    times: deque[float] = attrs.field(factory=deque)
 
-    def fill(self, now: float) -> None:
-        """Add what has come since the last time; a clock that went back adds nothing."""
-        self.tokens = min(self.size, self.tokens + max(0.0, now - self.at) * self.rate)
-        self.at = now
-
-    @property
-    def wait(self) -> float:
-        """Seconds until there is a whole token."""
-        return 0.0 if self.tokens >= 1 else (1 - self.tokens) / self.rate
+    def wait(self, now: float) -> float:
+        """Seconds until one more may be written."""
+        while self.times and self.times[0] <= now - self.seconds:
+            self.times.popleft()
+        return 0.0 if len(self.times) < self.most else self.times[-self.most] + self.seconds - now
 
 
 @attrs.define
-class Buckets:
-    """What one account may still write. Times are monotonic seconds."""
+class Allowance:
+    """What one account may still write. Times are monotonic seconds.
 
-    minute: Bucket
-    hour: Bucket
+    A bucket that fills while it is used would let twice as much through after a pause: forges count in windows.
+    """
+
+    minute: Window
+    hour: Window
     shut_until: float = 0.0
 
     @classmethod
-    def of(cls, budget: WriteBudget, now: float) -> Buckets:
-        """Begin with a full minute and a full hour."""
-        return cls(
-            Bucket(budget.per_minute, budget.per_minute / _MINUTE, budget.per_minute, now),
-            Bucket(budget.per_hour, budget.per_hour / _HOUR, budget.per_hour, now),
-        )
+    def of(cls, budget: WriteBudget) -> Allowance:
+        """Begin as if nothing had been written."""
+        return cls(Window(max(1, int(budget.per_minute)), _MINUTE), Window(max(1, int(budget.per_hour)), _HOUR))
 
     def wait(self, now: float) -> float:
         """Seconds until one more write is allowed; none where it is now."""
-        self.minute.fill(now)
-        self.hour.fill(now)
-        return max(self.minute.wait, self.hour.wait, self.shut_until - now, 0.0)
+        return max(self.minute.wait(now), self.hour.wait(now), self.shut_until - now, 0.0)
 
     def take(self, now: float) -> bool:
         """Count one write, if it is allowed now."""
         if self.wait(now) > 0:
             return False
-        self.minute.tokens -= 1
-        self.hour.tokens -= 1
+        self.minute.times.append(now)
+        self.hour.times.append(now)
         return True
 
     def shut(self, seconds: float, now: float) -> None:

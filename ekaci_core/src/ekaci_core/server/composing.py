@@ -15,6 +15,7 @@ from ekaci_core.config.load import server_converter
 from ekaci_core.config.server import ServerConfig
 from ekaci_core.git.mirror import Mirrors
 from ekaci_core.intake import Intake, IntakePolicy
+from ekaci_core.intake.reconciling import Reconciling
 from ekaci_core.model.event import ReviewEvent
 from ekaci_core.nix.advisories import root_escalation
 from ekaci_core.nix.environment import nix_environment
@@ -47,6 +48,7 @@ class Services:
     reviewing: Reviewing
     publisher: Publisher
     intake: Intake
+    reconciling: Reconciling
     arrivals: Wakeup
     events: Broadcast[ReviewEvent]
     places: ServerPlaces
@@ -136,8 +138,11 @@ class _Opening:
         )
         publisher = Publisher(store, forges.serving, clock, log, posted)
         intake = self._intake(store, forges, arrivals, asked)
+        reconciling = Reconciling(store, forges.instances, intake.commands, log)
         reviewing = Reviewing(parts, asked)
-        return Services(config, parts, reviewing, publisher, intake, arrivals, self.events, places, credentials)
+        return Services(
+            config, parts, reviewing, publisher, intake, reconciling, arrivals, self.events, places, credentials
+        )
 
     def _context(self) -> PluginContext:
         given = nix_environment(self.environment)

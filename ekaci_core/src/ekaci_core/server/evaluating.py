@@ -15,7 +15,7 @@ import attrs
 from ekaci_core.api import EvaluationRequest, Evaluator
 from ekaci_core.builtin.evaluators.worker import flake_reference
 from ekaci_core.changes import JobContents
-from ekaci_core.config.faults import MissingJobFile
+from ekaci_core.config.faults import MissingJobFile, UnusableJobFile
 from ekaci_core.config.merge import ReviewJob
 from ekaci_core.config.repository import job_file
 from ekaci_core.evaluation import (
@@ -41,6 +41,14 @@ from ekaci_core.store.contract import EvaluationContents, EvaluationRecord, Stor
 
 # Colons separate entries, and stand in addresses as well: `nixpkgs=https://example.org/x.tar.gz:/etc/more`.
 _ENTRY: Final = re.compile(r"(?:[^:]|:(?=//))+")
+
+
+# Nix's own words, in all its versions.
+_REFUSED: Final = ("restricted mode", "allow-import-from-derivation")
+_CONFINED: Final = (
+    "head was evaluated without access to this machine and without building anything, because its author may not write"
+    " to the repository; what needs more is an evaluation error"
+)
 
 
 @attrs.frozen
@@ -93,6 +101,8 @@ class SideEvaluations:
         }
         found = await self._run(list(tasks.values()))
         contents = tuple(self._contents(job, tasks, found) for job in jobs)
+        if self._options.confine_head and any(_was_refused(each.head) for each in contents):
+            self.notes.append(_CONFINED)
         self.notes += await check_globs(self._options.attr_globs, contents, partial(self._names, jobs))
         return contents
 
@@ -109,7 +119,7 @@ class SideEvaluations:
         root = await self._checkouts.of(side)
         try:
             file = job_file(root, job)
-        except MissingJobFile:  # of a base alone, which was noted
+        except UnusableJobFile:  # of a base alone, which was noted
             return {}
         return await attribute_names(
             places,
@@ -132,8 +142,12 @@ class SideEvaluations:
             nix_path=self._resolved_path,
             settings=self._settings.evaluation,
             person=person,
+            confined=self._is_confined(side),
         )
         return _Task(side, job, key)
+
+    def _is_confined(self, side: ReviewSide) -> bool:
+        return side is ReviewSide.HEAD and self._options.confine_head
 
     async def _run(self, tasks: Sequence[_Task]) -> Mapping[EvaluationKey, EvaluationContents | None]:
         found: dict[EvaluationKey, EvaluationContents | None] = {}
@@ -197,6 +211,8 @@ class SideEvaluations:
     async def _made(
         self, task: _Task, earlier: EvaluationRecord | None, *, share: Budget, turn: anyio.CapacityLimiter
     ) -> EvaluationContents | None:
+        confined = self._is_confined(task.side)
+
         async def request(gc_roots: Path) -> EvaluationRequest:
             root = await self._checkouts.of(task.side)
             job_file(root, task.job)
@@ -211,7 +227,9 @@ class SideEvaluations:
                 workers=share.workers,
                 memory_mib=share.memory_mib,
                 timeout_seconds=self._options.eval_timeout_seconds,
-                nix_path=self._nix_path,
+                # Confined, entries of our own are added, which would hide the defaults.
+                nix_path=(self._nix_path or self._settings.nix_path) if confined else self._nix_path,
+                confined=confined,
                 alone=share.at_once == 1,
             )
 
@@ -220,10 +238,11 @@ class SideEvaluations:
                 evaluated = await self._evaluations.make(
                     task.key, task.side, request, anew=self._options.fresh, earlier=earlier
                 )
-        except MissingJobFile:
+        except UnusableJobFile as fault:
             if task.side is ReviewSide.HEAD:
                 raise
-            self.notes.append(f"base has no {task.job.file}: every attribute of {task.job.name} is new")
+            why = "has no" if isinstance(fault, MissingJobFile) else "cannot use its"
+            self.notes.append(f"base {why} {task.job.file}: every attribute of {task.job.name} is new")
             return None
         self.notes.extend(evaluated.notes)
         return await self._store.contents(evaluated.record.id)
@@ -241,3 +260,8 @@ class SideEvaluations:
             head=None if head is None else found[head.key],
             allow_eval_failures=job.allow_eval_failures,
         )
+
+
+def _was_refused(contents: EvaluationContents | None) -> bool:
+    faults = () if contents is None else contents.faults
+    return any(words in fault.message for fault in faults for words in _REFUSED)

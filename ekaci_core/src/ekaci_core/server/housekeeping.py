@@ -9,6 +9,7 @@ import attrs
 
 from ekaci_core.api import Clock, EkaciError, Logger
 from ekaci_core.config.bounds import RetentionSettings
+from ekaci_core.git.mirror import Mirrors
 from ekaci_core.server.retention import LogLimits, Retention
 from ekaci_core.server.server_places import ServerPlaces
 from ekaci_core.store import Store
@@ -32,6 +33,7 @@ class Housekeeping:
     _settings: RetentionSettings
     _clock: Clock
     _log: Logger
+    _mirrors: Mirrors | None = None
 
     async def run(self) -> None:
         """Clean up every hour."""
@@ -57,3 +59,5 @@ class Housekeeping:
         await Retention(self._store, self._places.logs, self._places.outputs, limits).sweep(
             now=now, since=now - _YOUNG_SECONDS, keep=(), forgotten=True
         )
+        if self._mirrors is not None:
+            await self._mirrors.tidy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -11,6 +11,7 @@ import attrs
 
 from ekaci_core.api import Check, Forge, InfrastructureFault, UsageFault
 from ekaci_core.bus import Broadcast
+from ekaci_core.config.faults import UnusableJobFile
 from ekaci_core.config.repository import CONFIG_FILES, find_repository_config
 from ekaci_core.config.review import ReviewConfiguration, combine
 from ekaci_core.evaluation import Evaluations
@@ -24,6 +25,7 @@ from ekaci_core.model.report import Report
 from ekaci_core.model.repository import RepositoryConfig
 from ekaci_core.model.review import Occasion, ReviewState, ReviewWish
 from ekaci_core.model.verdict import Decision
+from ekaci_core.registry.guard import leaves
 from ekaci_core.reporting import check_results, checks, render_json
 from ekaci_core.scheduler.wishes import Share
 from ekaci_core.server.building import BuildResult
@@ -32,6 +34,7 @@ from ekaci_core.server.named_revisions import commit_endpoints, directory_inputs
 from ekaci_core.server.review_parts import ReviewParts
 from ekaci_core.server.shared_builds import counts_of
 from ekaci_core.server.stopwatch import Stopwatch
+from ekaci_core.server.turns import Turns
 from ekaci_core.server.work import Compared, ReviewWork
 from ekaci_core.store import Store
 from ekaci_core.store.review import ReviewRecord
@@ -51,13 +54,21 @@ class NotConfigured(Exception):
     """Neither side has a configuration file: the repository has not asked for reviews."""
 
 
+class _Incomparable(UsageFault):
+    """Head has no commit to be compared with."""
+
+
 @attrs.define(eq=False)
 class OneReview:
-    """Makes one review. What it finds out is in the store at each step; made again, it goes on from there."""
+    """Makes one review. What it finds out is in the store at each step; made again, it goes on from there.
+
+    ``_peers`` counts the reviews of its repository that are being made just now, this one included.
+    """
 
     _parts: ReviewParts
     _record: ReviewRecord
-    _turn: anyio.CapacityLimiter
+    _turns: Turns
+    _peers: Callable[[], int]
     _writes: int = attrs.field(default=1, init=False)
 
     async def make(self) -> None:
@@ -77,18 +88,36 @@ class OneReview:
             await self._want(await self._first_checks())
         try:
             inputs = await directory_inputs(wish) if forge is None else await self._inputs(forge)
+        except _Incomparable as fault:
+            await self._refuse(checks.incomparable(self._subject(), fault.what), fault)
+            return
         except UsageFault as fault:
-            await self._misconfigured(fault)
+            await self._refuse(checks.misconfigured(self._subject(), str(fault), fault.do), fault)
             return
         configuration = inputs.configuration
         jobs = [job.name for job in configuration.jobs]
         await self._want(checks.configured(self._subject(), configuration.origin, jobs, configuration.warnings))
-        await self._work(inputs)
+        try:
+            await self._work(inputs)
+        except (UnusableJobFile, BaseExceptionGroup) as error:
+            faults = [each for each in leaves(error) if isinstance(each, UnusableJobFile)]
+            if not faults or len(faults) < len(leaves(error)):
+                raise
+            await self._refuse(checks.misconfigured(self._subject(), str(faults[0]), faults[0].do), faults[0])
 
     async def _first_checks(self) -> Sequence[Check]:
-        """What is said before anything is fetched; where an approval was waited for, that it is there."""
+        """What is said before anything is fetched; where an approval was waited for, that it is there.
+
+        A review that is made again after a fault or a restart says nothing anew: writes are few.
+        """
         wish, store = self._record.wish, self._parts.store
-        waited = await store.posts_at(wish.repository, wish.head_sha, [checks.approval_context(wish.author)])
+        posts = {post.check.context: post for post in await store.posts_at(wish.repository, wish.head_sha)}
+        ours = [each for each in posts.values() if each.check.external_id.startswith(f"{self._subject().key}/")]
+        self._writes += sum(post.writes for post in ours)
+        verdict = posts.get(checks.VERDICT)
+        if verdict in ours and not verdict.final:
+            return ()
+        waited = checks.approval_context(wish.author) in posts
         if not waited:
             return checks.queued(self._subject())
         approval = await store.commit_approval(wish.repository, wish.head_sha)
@@ -98,7 +127,7 @@ class OneReview:
         parts, limits = self._parts, self._parts.limits
         events: Broadcast[ReviewEvent] = Broadcast()
         work = ReviewWork(
-            parts.options,
+            attrs.evolve(parts.options, confine_head=not self._record.wish.trusted),
             inputs,
             parts.folders,
             parts.nix.settings,
@@ -116,7 +145,7 @@ class OneReview:
             keep=limits.evaluations_kept,
             keep_seconds=limits.evaluations_max_age_seconds,
         ) as held:
-            async with self._turn:
+            async with self._turns.of(self._record.wish.repository, self._record.wish.occasion):
                 compared = await work.compare(held)
             await self._want(check_results.evaluated(self._subject(), compared.jobs))
             if await self._advance(ReviewState.BUILDING, "building"):
@@ -129,7 +158,11 @@ class OneReview:
             what = "; ".join(report.infrastructure)
             raise InfrastructureFault(what, where="builds", do="it is tried again by itself")
         # First, since after a crash between the two the review is made again, and wants the same.
-        await self._want(check_results.concluded(self._subject(), report, most=self._parts.limits.max_failed_checks))
+        wanted = check_results.concluded(self._subject(), report, most=self._parts.limits.max_failed_checks)
+        wish = self._record.wish
+        standing = await self._parts.store.posts_at(wish.repository, wish.head_sha)
+        before = checks.outdated(self._subject(), [post.check for post in standing], wanted)
+        await self._want([*before, *wanted])
         await self._parts.store.finish_review(
             self._record.id,
             decision=report.verdict.decision.value,
@@ -139,12 +172,15 @@ class OneReview:
 
     async def _build(self, compared: Compared) -> BuildResult:
         wish = self._record.wish
-        if not wish.trusted and not self._parts.nix.settings.really_sandboxes:
+        anything = any(change.head is not None for job in compared.jobs for change in job.changes)
+        if anything and not wish.trusted and not self._parts.nix.settings.really_sandboxes:
             return BuildResult(0, (), notes=(_UNSANDBOXED,))
         name = f"{wish.repository}#{wish.number or wish.base}@{wish.head_sha.short}"
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._tell_progress, compared.jobs)
-            result = await self._parts.builds.build(Share(name), compared.jobs, again=self._record.round > 1)
+            # The reviews of a repository share what it would have alone.
+            share = Share(name, 1 / max(1, self._peers()))
+            result = await self._parts.builds.build(share, compared.jobs, again=self._record.round > 1)
             tasks.cancel_scope.cancel()
         return result
 
@@ -161,8 +197,8 @@ class OneReview:
             sentences = [f"{well:,} built, {ill:,} failed, {len(drvs) - well - ill:,} to come."]
             await self._want(checks.progress(self._subject(), title, sentences))
 
-    async def _misconfigured(self, fault: UsageFault) -> None:
-        await self._want(checks.misconfigured(self._subject(), str(fault), fault.do))
+    async def _refuse(self, wanted: Sequence[Check], fault: UsageFault) -> None:
+        await self._want(wanted)
         now = self._parts.clock.now()
         told = f"{fault} ({fault.do})" if fault.do else str(fault)
         await self._parts.store.finish_review(
@@ -174,12 +210,24 @@ class OneReview:
         access = await forge.clone_access(wish.repository)
         base_ref = f"refs/heads/{wish.base}"
         wanted = [Wanted(wish.ref, wish.head_sha), Wanted(base_ref, wish.base_sha)]
-        repository, commits = await self._parts.mirrors.fetch(wish.repository, access, wanted)
-        if wish.occasion is Occasion.COMMIT:
-            endpoints = await commit_endpoints(repository, *commits, label=wish.base)
-        else:
-            endpoints = await _endpoints(repository, *commits, exact=wish.base_sha is not None, label=wish.base)
+        try:
+            repository, commits = await self._parts.mirrors.fetch(wish.repository, access, wanted)
+        except UsageFault as fault:
+            if not wish.occasion.is_reported:
+                raise
+            do = "it is tried again by itself: forges are slow to show what was pushed"
+            raise InfrastructureFault(fault.what, where=fault.where, do=do) from fault
+        endpoints = await self._compared(repository, *commits)
         return ReviewInputs(repository, endpoints, await _configuration(repository, endpoints))
+
+    async def _compared(self, repository: Repository, head: CommitSha, base: CommitSha) -> Endpoints:
+        wish = self._record.wish
+        try:
+            if wish.occasion is Occasion.COMMIT:
+                return await commit_endpoints(repository, head, base, label=wish.base)
+            return await _endpoints(repository, head, base, exact=wish.base_sha is not None, label=wish.base)
+        except UsageFault as fault:
+            raise _Incomparable(fault.what, do=None if wish.occasion.is_reported else fault.do) from fault
 
     async def _advance(self, state: ReviewState, detail: str) -> bool:
         now = self._parts.clock.now()
@@ -188,12 +236,7 @@ class OneReview:
     async def _want(self, wanted: Sequence[Check]) -> None:
         if not self._record.wish.occasion.is_reported:
             return  # it is for others to compare with, or for who asked for it
-        wish, store = self._record.wish, self._parts.store
-        posts = await store.posts_at(wish.repository, wish.head_sha, [each.context for each in wanted])
-        known = {post.check.context: post.check for post in posts}
-        settled = [checks.settled(check, known.get(check.context)) for check in wanted]
-        self._writes += await store.want_checks(settled, now=self._parts.clock.now())
-        self._parts.posted.wake()
+        self._writes += await self._parts.want(self._record.wish, wanted)
 
     def _subject(self) -> checks.Subject:
         return self._parts.subject(self._record)

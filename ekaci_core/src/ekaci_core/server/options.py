@@ -23,7 +23,8 @@ class ReviewOptions:
     ``attr_globs`` keep matching attributes only; ``jobs`` keep jobs by name. ``build_slots`` is how many builds run
     at once. ``attribution`` builds the base's derivation of what fails on head. ``eval_timeout_seconds`` holds for each
     attribute, None for no limit; ``fresh`` evaluates both sides whatever is known. ``retry_pause_seconds`` is the first
-    pause before a build is tried again whose fault may pass.
+    pause before a build is tried again whose fault may pass. ``confine_head`` evaluates head as what somebody wrote who
+    is not trusted.
     """
 
     path: Path
@@ -45,3 +46,4 @@ class ReviewOptions:
     retry_pause_seconds: float = RETRY_PAUSE_SECONDS
     rebuild_failed: bool = False
     fresh: bool = False
+    confine_head: bool = False

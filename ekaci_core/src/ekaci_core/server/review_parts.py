@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
 
-from ekaci_core.api import Clock, Evaluator, Logger, PluginContext
+from ekaci_core.api import Check, Clock, Evaluator, Logger, PluginContext
 from ekaci_core.bus import Wakeup
 from ekaci_core.git.mirror import Mirrors
+from ekaci_core.model.review import ReviewWish
 from ekaci_core.nix.versions import Nix
 from ekaci_core.reporting.check_results import MAX_FAILED_CHECKS
-from ekaci_core.reporting.checks import Subject
+from ekaci_core.reporting.checks import Subject, settled
 from ekaci_core.server.checkouts import CheckoutFolders
 from ekaci_core.server.forges import Forges
 from ekaci_core.server.options import ReviewOptions
@@ -61,6 +63,22 @@ class ReviewParts:
     clock: Clock
     log: Logger
     posted: Wakeup
+
+    async def want(self, wish: ReviewWish, wanted: Sequence[Check]) -> int:
+        """Say what is to stand at a commit; what differs from before in its time alone changes nothing.
+
+        Returns:
+            How many checks change by that.
+
+        Raises:
+            InfrastructureFault: the store failed.
+        """
+        posts = await self.store.posts_at(wish.repository, wish.head_sha, [each.context for each in wanted])
+        known = {post.check.context: post.check for post in posts}
+        settled_checks = [settled(check, known.get(check.context)) for check in wanted]
+        changed = await self.store.want_checks(settled_checks, now=self.clock.now())
+        self.posted.wake()
+        return changed
 
     def subject(self, record: ReviewRecord) -> Subject:
         """Say what the checks of a review are of."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Collection, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 import anyio
 import anyio.abc
 import attrs
 
-from ekaci_core.api import EkaciError
+from ekaci_core.api import EkaciError, InfrastructureFault
 from ekaci_core.bus import Wakeup
 from ekaci_core.model.review import ReviewState
+from ekaci_core.process.plain import one_line
 from ekaci_core.registry.guard import leaves
 from ekaci_core.reporting import checks
 from ekaci_core.server.one_review import NotConfigured, OneReview, is_configured, sides_of
 from ekaci_core.server.review_parts import ReviewParts
+from ekaci_core.server.turns import Turns
 from ekaci_core.store.review import ReviewId, ReviewRecord
 
 LOOK_SECONDS: Final = 30.0
@@ -23,6 +28,8 @@ LOOK_SECONDS: Final = 30.0
 FIRST_RETRY_SECONDS: Final = 30.0
 LAST_RETRY_SECONDS: Final = 1800.0
 """Pauses after a fault of the machine, doubled from the first to the last."""
+FAULT_WRITES: Final = 3
+"""Writes of a verdict after which further faults are not told there."""
 
 _REMEMBERED_SECONDS: Final = 7 * 24 * 3600.0
 _AT_WORK: Final = frozenset({ReviewState.QUEUED, ReviewState.EVALUATING, ReviewState.BUILDING, ReviewState.FAULT})
@@ -50,11 +57,11 @@ class Reviewing:
     _again: dict[ReviewId, float] = attrs.field(factory=dict, init=False)
     _announced: set[tuple[ReviewId, int]] = attrs.field(factory=set, init=False)
     _closed_until: float = attrs.field(default=0.0, init=False)
-    _turn: anyio.CapacityLimiter = attrs.field(init=False)
+    _turns: Turns = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         """Let so many evaluate at once."""
-        self._turn = anyio.CapacityLimiter(self._evaluations_at_once)
+        self._turns = Turns(self._evaluations_at_once)
 
     @property
     def running(self) -> Sequence[ReviewRecord]:
@@ -117,19 +124,34 @@ class Reviewing:
 
     async def _make(self, record: ReviewRecord) -> None:
         try:
-            await OneReview(self._parts, record, self._turn).make()
+            await OneReview(self._parts, record, self._turns, partial(self._peers, record)).make()
         except NotConfigured:
             await self._change(record, ReviewState.NOT_CONFIGURED, "neither side has a configuration file")
         except EkaciError as fault:
             await self._failed(record, fault)
         except BaseExceptionGroup as group:
             faults = leaves(group)
-            if not all(isinstance(each, EkaciError) for each in faults):
+            if not all(isinstance(each, Exception) for each in faults):
                 raise
-            await self._failed(record, next(each for each in faults if isinstance(each, EkaciError)))
+            defect = next((each for each in faults if not isinstance(each, EkaciError)), faults[0])
+            await self._failed(record, defect if isinstance(defect, EkaciError) else self._defect(record, defect))
+        except Exception as error:  # noqa: BLE001 - see below
+            # One review that we cannot make must not end all others, and every later start of the server.
+            await self._failed(record, self._defect(record, error))
         else:
             self._faults.pop(record.id, None)
             self._again.pop(record.id, None)
+
+    def _defect(self, record: ReviewRecord, error: BaseException) -> InfrastructureFault:
+        frames = traceback.extract_tb(error.__traceback__)[-3:]
+        way = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
+        reason = one_line(f"{type(error).__name__}: {error}")
+        self._parts.log.warning("review_met_a_defect", review=record.id, reason=reason, at=way)
+        # Its text is for operators: nobody knows what is in it.
+        return InfrastructureFault(f"a defect of EkaCI ({type(error).__name__})", do="please report it")
+
+    def _peers(self, record: ReviewRecord) -> int:
+        return sum(each.wish.repository == record.wish.repository for each in self.running)
 
     async def _failed(self, record: ReviewRecord, fault: EkaciError) -> None:
         """Try it again later: a fault of the machine says nothing of the change."""
@@ -139,11 +161,17 @@ class Reviewing:
         self._again[record.id] = now + pause
         sentences = [str(fault), *([fault.do] if fault.do else [])]
         self._parts.log.warning("review_failed", review=record.id, reason=str(fault), again_in_seconds=pause)
-        await self._change(record, ReviewState.FAULT, str(fault))
-        if record.wish.occasion.is_reported:
-            wanted = checks.at_fault(self._parts.subject(record), sentences, again=True)
-            await self._parts.store.want_checks(wanted, now=now)
-            self._parts.posted.wake()
+        live = await self._change(record, ReviewState.FAULT, str(fault))
+        if live and record.wish.occasion.is_reported:
+            await self._tell_fault(record, sentences)
+
+    async def _tell_fault(self, record: ReviewRecord, sentences: Sequence[str]) -> None:
+        wish, store = record.wish, self._parts.store
+        wanted = checks.at_fault(self._parts.subject(record), sentences, again=True)
+        for post in await store.posts_at(wish.repository, wish.head_sha, [checks.VERDICT]):
+            if not post.final and post.writes >= FAULT_WRITES:
+                return  # a fault that comes again and again is told, and the end needs writes too
+        await self._parts.want(wish, wanted)
 
     async def _announce(self, record: ReviewRecord) -> None:
         """Say that somebody must approve it, where the repository has asked for reviews at all."""
@@ -159,8 +187,7 @@ class Reviewing:
             self._parts.log.warning("review_not_announced", review=record.id, reason=str(fault))
             return
         subject = self._parts.subject(record)
-        await store.want_checks(checks.waiting_for_approval(subject, wish.author), now=self._parts.clock.now())
-        self._parts.posted.wake()
+        await self._parts.want(wish, checks.waiting_for_approval(subject, wish.author))
 
     async def _close_given_up(self) -> None:
         """Close the checks of reviews that nobody waits for any more, those of before a restart included."""
@@ -181,7 +208,7 @@ class Reviewing:
                 self._parts.posted.wake()
         self._closed_until = now - LOOK_SECONDS  # times of the same second are looked at again: it changes nothing
 
-    async def _change(self, record: ReviewRecord, state: ReviewState, detail: str) -> None:
+    async def _change(self, record: ReviewRecord, state: ReviewState, detail: str) -> bool:
         now = self._parts.clock.now()
         expected = {*_AT_WORK, ReviewState.WAITING}
-        await self._parts.store.change_review(record.id, state, expected=expected, detail=detail, now=now)
+        return await self._parts.store.change_review(record.id, state, expected=expected, detail=detail, now=now)

@@ -16,6 +16,7 @@ from ekaci_core.registry import Registry
 from ekaci_core.registry.guard import leaves
 from ekaci_core.server.clock import SystemClock
 from ekaci_core.server.composing import Services, opened
+from ekaci_core.server.enduring import enduring
 from ekaci_core.server.housekeeping import Housekeeping
 from ekaci_core.server.sealing import sealing
 from ekaci_core.server.service_manager import ServiceManager
@@ -50,7 +51,7 @@ async def serve(
 
     Raises:
         UsageFault: it cannot start as it is configured.
-        InfrastructureFault: something that it needs is not there, or the store failed while it ran.
+        InfrastructureFault: something that it needs is not there when it starts.
     """
     for problem in (*config.warnings, *check_start(config)):
         log.warning("configuration", problem=str(problem))
@@ -75,20 +76,18 @@ async def _run(
         services.config.web.port,
         log=services.log,
     )
-    keeping = Housekeeping(services.store, services.places, services.config.retention, services.clock, services.log)
-    async with (
-        sealing(services.events, services.places.logs, services.log),
-        anyio.create_task_group() as lasting,
-    ):
-        lasting.start_soon(keeping.run, name="housekeeping")
-        lasting.start_soon(services.builds.run, name="builds")
-        lasting.start_soon(services.publisher.run, name="publisher")
+    log = services.log
+    async with sealing(services.events, services.places.logs, log), anyio.create_task_group() as lasting:
+        lasting.start_soon(_keeping(services).run, name="housekeeping")
+        lasting.start_soon(enduring, "builds", services.builds.run, log, name="builds")
+        lasting.start_soon(enduring, "publisher", services.publisher.run, log, name="publisher")
         async with anyio.create_task_group() as working:
             answers = SocketAnswers.of(services, working, lambda: readiness.stopping)
             socket = SocketServer(services.config.socket_path, answers.answer, services.log)
             await lasting.start(socket.run, name="socket")
-            working.start_soon(services.reviewing.run, name="reviews")
+            working.start_soon(enduring, "reviews", services.reviewing.run, log, name="reviews")
             working.start_soon(services.intake.run, name="intake")
+            working.start_soon(services.reconciling.run, name="reconciling")
             await lasting.start(web.run, name="web")
             services.log.info("server_ready", url=web.url)
             listening(web.url)
@@ -100,6 +99,17 @@ async def _run(
         web.stop()
         lasting.cancel_scope.cancel()
     services.log.info("server_stopped")
+
+
+def _keeping(services: Services) -> Housekeeping:
+    return Housekeeping(
+        services.store,
+        services.places,
+        services.config.retention,
+        services.clock,
+        services.log,
+        services.parts.mirrors,
+    )
 
 
 async def _wind_down(services: Services, readiness: Readiness, manager: ServiceManager) -> None:

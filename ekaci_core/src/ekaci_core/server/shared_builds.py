@@ -8,7 +8,7 @@ from typing import Final
 import anyio
 import attrs
 
-from ekaci_core.api import Builder, Clock, Logger
+from ekaci_core.api import Builder, Clock, EkaciError, InfrastructureFault, Logger
 from ekaci_core.model.build import BuildState
 from ekaci_core.model.change import AttributeChange, Change, JobComparison
 from ekaci_core.model.ids import DrvPath
@@ -22,6 +22,7 @@ from ekaci_core.store import Store
 PAUSE_SECONDS: Final = 30.0
 """After a fault of the machine, before anything is built again."""
 _FAREWELL_SECONDS: Final = 10.0
+_AGAIN: Final = "they begin again by themselves"
 _ASKED_AGAIN: Final = "asked for again"
 
 
@@ -35,6 +36,7 @@ class SharedBuilds:
     _log: Logger
     _run: BuildRun | None = attrs.field(default=None, init=False)
     _opened: anyio.Event = attrs.field(factory=anyio.Event, init=False)
+    _failed: anyio.Event = attrs.field(factory=anyio.Event, init=False)
 
     async def run(self) -> None:
         """Keep a run open, for ever. Cancellation stops what is being built and records it.
@@ -49,6 +51,11 @@ class SharedBuilds:
                     self._opened.set()
                     await run.broken()
                     self._log.warning("builds_stopped", reasons=list(run.infrastructure))
+            except EkaciError:
+                # Whoever waits for a build of this run would wait for ever.
+                self._failed.set()
+                self._failed = anyio.Event()
+                raise
             finally:
                 self._run = None
                 self._opened = anyio.Event()
@@ -67,15 +74,16 @@ class SharedBuilds:
         changes = [change for job in jobs for change in job.changes if change.head is not None]
         if not changes:
             return BuildResult(0, ())
-        run = await self._open()
+        run, failed = await self._open(), self._failed
         before = run.built
         try:
             if again:
                 await run.retry(await self._culprits(changes), _ASKED_AGAIN)
             await run.look([change.base.drv for change in changes if change.base is not None])
-            await self._through(run, [Wanted(each.head.drv, share=share) for each in changes if each.head is not None])
+            heads = [Wanted(each.head.drv, share=share) for each in changes if each.head is not None]
+            await _through(run, heads, failed)
             bases = await self._bases_to_know(changes)
-            await self._through(run, [Wanted(drv, ATTRIBUTION_PRIORITY, share) for drv in sorted(bases)])
+            await _through(run, [Wanted(drv, ATTRIBUTION_PRIORITY, share) for drv in sorted(bases)], failed)
             return BuildResult(run.built - before, tuple(run.infrastructure))
         finally:
             if self._run is run:
@@ -98,12 +106,12 @@ class SharedBuilds:
         Raises:
             InfrastructureFault: a derivation has vanished, or Nix or the store failed.
         """
-        run = await self._open()
+        run, failed = await self._open(), self._failed
         try:
             await run.retry(forget, _ASKED_AGAIN)
             await run.add([Wanted(drv, share=share)])
             queued()
-            await run.finished([drv])
+            await _finished(run, [drv], failed)
         finally:
             if self._run is run:
                 with anyio.move_on_after(_FAREWELL_SECONDS, shield=True):
@@ -125,11 +133,6 @@ class SharedBuilds:
             await self._opened.wait()
         return self._run
 
-    async def _through(self, run: BuildRun, wanted: Collection[Wanted]) -> None:
-        if wanted:
-            await run.add(wanted)
-            await run.finished([wish.drv for wish in wanted])
-
     async def _culprits(self, changes: Sequence[AttributeChange]) -> set[DrvPath]:
         """Find what keeps head's derivations from having been built."""
         builds = await self._store.builds({each.head.drv for each in changes if each.head is not None})
@@ -147,6 +150,33 @@ class SharedBuilds:
         bases = {base for head, base in pairs if head in heads and heads[head].state in FAILING}
         known = await self._store.builds(bases)
         return {drv for drv in bases if drv not in known or not known[drv].state.is_result}
+
+
+async def _through(run: BuildRun, wanted: Collection[Wanted], failed: anyio.Event) -> None:
+    """Have all of these built, unless the whole run fails meanwhile.
+
+    Raises:
+        InfrastructureFault: it did, or a derivation has vanished, or Nix or the store failed.
+    """
+    if wanted:
+        await run.add(wanted)
+        await _finished(run, [wish.drv for wish in wanted], failed)
+
+
+async def _finished(run: BuildRun, drvs: Collection[DrvPath], failed: anyio.Event) -> None:
+    over = False
+    async with anyio.create_task_group() as tasks:
+
+        async def give_up() -> None:
+            await failed.wait()
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(give_up, name="watch the run")
+        await run.finished(drvs)
+        over = True
+        tasks.cancel_scope.cancel()
+    if not over:
+        raise InfrastructureFault("the builds were stopped by a fault of the machine", where="builds", do=_AGAIN)
 
 
 def counts_of(states: Collection[BuildState | None]) -> tuple[int, int]:

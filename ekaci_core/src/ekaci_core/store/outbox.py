@@ -24,11 +24,11 @@ class Post:
         version: grows with each change of what is wanted.
         sent: the version that the forge shows, 0 while it shows none.
         remote: the forge's name of it.
-        writes: how many writes the forge took so far.
+        writes: how many writes the forge took since the check ended last, or at all.
         changed_at: when what is wanted changed last, in seconds since the epoch.
         sent_at: when the forge took the last one.
         not_before: it is left alone until then; infinite where it was given up.
-        final: whether nothing is expected after this; final ones go first.
+        final: whether nothing is expected after this; final ones go before progress.
         fault: why it could not be sent the last time.
     """
 
@@ -59,7 +59,8 @@ class Outbox(Protocol):
     async def posts_due(self, *, now: float, limit: int) -> Sequence[Post]:
         """Return those whose wanted version is not sent and that may be sent now.
 
-        Final ones come first, then what has waited longest, however often it changed meanwhile.
+        First come the first words of a review, since what stands there is missing or of before; then the ends of what
+        is shown as running, then other final ones, then what has waited longest, however often it changed meanwhile.
         """
         ...
 

@@ -37,7 +37,13 @@ def _want(connection: sqlite3.Connection, place: tuple[int, CommitSha, str | Non
 
 def due(connection: sqlite3.Connection, now: float, limit: int) -> list[Post]:
     """Read those that may be sent, the most urgent first."""
-    return _read(connection.execute(f"{query('posts')} {query('posts_due')}", {"now": now, "limit": limit}))
+    values = {"now": now, "limit": limit}
+    found: dict[PostId, Post] = {}
+    for name in ("posts_first", "posts_ended", "posts_due"):
+        if len(found) < limit:
+            for post in _read(connection.execute(f"{query('posts')} {query(name)}", values)):
+                found.setdefault(post.id, post)
+    return list(found.values())[:limit]
 
 
 def next_at(connection: sqlite3.Connection, now: float) -> float | None:

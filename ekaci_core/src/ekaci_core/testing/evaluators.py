@@ -25,15 +25,11 @@ import anyio
 import pytest
 
 from ekaci_core.api import EvaluatorType
-from ekaci_core.model.evaluation import (
-    AttributeFault,
-    EvaluatedAttribute,
-    FaultKind,
-    NullAttribute,
-)
+from ekaci_core.model.evaluation import AttributeFault, EvaluatedAttribute, FaultKind, NullAttribute
 from ekaci_core.model.ids import AttrPath, System
 from ekaci_core.process import run
 from ekaci_core.testing.builders import plugin_context
+from ekaci_core.testing.evaluator_confined import ConfinedConformance
 from ekaci_core.testing.evaluator_earlier import EarlierConformance
 from ekaci_core.testing.evaluator_known import KnownConformance
 from ekaci_core.testing.evaluator_laboratory import (
@@ -51,7 +47,7 @@ from ekaci_core.testing.evaluator_laboratory import (
 )
 
 
-class EvaluatorConformance(KnownConformance, EarlierConformance):
+class EvaluatorConformance(KnownConformance, EarlierConformance, ConfinedConformance):
     """What every evaluator does. Set a flag to False for what an evaluator says that it cannot do."""
 
     enforces_memory = True

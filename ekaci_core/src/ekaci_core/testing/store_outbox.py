@@ -95,13 +95,27 @@ class OutboxConformance:
         [again] = await store.posts_due(now=3.0, limit=9)
         assert (again.check.text, again.version, again.sent) == ("2", 2, 1)
 
-    async def test_final_ones_go_first_then_what_waits_longest(self, store: Store) -> None:
-        await store.want_checks([check("old"), check("busy", "1")], now=1.0)
-        await store.want_checks([check("mid")], now=2.0)
+    async def test_first_words_go_first_then_final_ones_then_what_waits_longest(self, store: Store) -> None:
+        for name in ("old", "busy", "mid"):
+            await store.want_checks([check(name)], now=0.0)
+        for post in await store.posts_due(now=0.0, limit=9):
+            await store.post_sent(post.id, version=1, remote="r", now=0.0)
+        await store.want_checks([check("old", "1"), check("busy", "1")], now=1.0)
+        await store.want_checks([check("mid", "1")], now=2.0)
         await store.want_checks([check("end", done=True)], now=3.0)
-        await store.want_checks([check("busy", "2")], now=4.0)
-        assert await _due(store) == ["end", "old", "busy", "mid"]
-        assert await _due(store, limit=2) == ["end", "old"]
+        await store.want_checks([check("busy", "2"), check("mid", "2", done=True)], now=4.0)
+        await store.want_checks([check("new")], now=5.0)
+        assert await _due(store) == ["new", "mid", "end", "old", "busy"]
+        assert await _due(store, limit=2) == ["new", "mid"]
+
+    async def test_what_begins_again_after_its_end_has_its_first_word_again(self, store: Store) -> None:
+        await store.want_checks([check("a", done=True)], now=1.0)
+        [post] = await store.posts_due(now=1.0, limit=9)
+        await store.post_sent(post.id, version=1, remote="r", now=1.0)
+        await store.want_checks([check("b", done=True)], now=2.0)
+        await store.want_checks([check("a", "again")], now=3.0)
+        first, _ = await store.posts_due(now=3.0, limit=9)
+        assert (first.check.context, first.writes, first.remote) == ("a", 0, "r")
 
     async def test_what_was_sent_meanwhile_waits_anew(self, store: Store) -> None:
         await store.want_checks([check("a", "1")], now=1.0)

@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import anyio
@@ -23,6 +24,7 @@ from ekaci_core.builtin.evaluators.worker import EXPRESSION, explain, worker
 from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.model.evaluation import EvaluatedItem
 from ekaci_core.model.ids import AttrPath
+from ekaci_core.nix.confinement import confined
 from ekaci_core.nix.eval_errors import Home
 from ekaci_core.nix.pins import pins
 from ekaci_core.nix.versions import (
@@ -68,16 +70,17 @@ class NixEvaluator:
         return streamed(partial(self._run, request, request.known.union(known)))
 
     async def _run(self, request: EvaluationRequest, known: Collection[AttrPath], sink: ItemSink) -> None:
-        environment = environment_for(self.environment, request)
         with scratch_folder() as scratch:
-            async with pins(environment, request.gc_roots, scratch) as keeper:
+            environment = environment_for(self.environment, request, scratch)
+            own = environment_for(self.environment, attrs.evolve(request, confined=False))
+            async with pins(own, request.gc_roots, scratch) as keeper:
                 outbox = Outbox(keeper, sink)
                 pool = Pool(
                     request=request,
                     frontier=Frontier(Selection(request.attr_globs), request.workers, known),
                     outbox=outbox,
                     start=partial(worker, request, environment, scratch),
-                    explain=partial(explain, request, environment),
+                    explain=partial(explain, request, environment, scratch),
                     home=checkout_names(request),
                     hurry=self.version.number < SLOW_BEFORE and self.version.flavour is Flavour.NIX,
                     always_below=2 if request.flake else 1,
@@ -127,15 +130,25 @@ async def nix_version(environment: Mapping[str, str]) -> NixVersion:
     return version
 
 
-def environment_for(environment: Mapping[str, str], request: EvaluationRequest) -> dict[str, str]:
-    """Return the environment of an evaluation: ours, with the request's ``NIX_PATH`` or none."""
+def environment_for(environment: Mapping[str, str], request: EvaluationRequest, *reachable: Path) -> dict[str, str]:
+    """Return the environment of an evaluation: ours, with the request's ``NIX_PATH`` or none.
+
+    A confined one reads ``reachable`` beside the checkout.
+    """
     made = {name: value for name, value in environment.items() if name != "NIX_PATH"}
     if request.nix_path:
         made["NIX_PATH"] = ":".join(request.nix_path)
+    if request.confined:
+        made = confined(made, (*folders_of(request), *reachable), flake=request.root if request.flake else None)
     # More than one marking thread gains nothing, and gets in the way of other workers and evaluations. A single worker
     # collects everything: a tighter heap saves an eighth of its memory for a seventh of its time, if one is idle.
     tight = request.workers == 1 and request.alone
     return {"GC_MARKERS": "1"} | ({"GC_FREE_SPACE_DIVISOR": "8"} if tight else {}) | made
+
+
+def folders_of(request: EvaluationRequest) -> tuple[Path, ...]:
+    """Return what every evaluation of a job reads: its checkout, and the expression that asks."""
+    return request.root, EXPRESSION
 
 
 def checkout_names(request: EvaluationRequest) -> Home:

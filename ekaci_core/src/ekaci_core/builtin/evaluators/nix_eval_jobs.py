@@ -15,13 +15,14 @@ import attrs
 
 from ekaci_core.api import EvaluationRequest, EvaluatorUnavailable, Logger, PluginContext
 from ekaci_core.builtin.evaluators.job_file import wrapped_job
-from ekaci_core.builtin.evaluators.nix import NixEvaluator, checkout_names, environment_for, nix_version
+from ekaci_core.builtin.evaluators.nix import NixEvaluator, checkout_names, environment_for, folders_of, nix_version
 from ekaci_core.builtin.evaluators.outbox import ItemSink
 from ekaci_core.builtin.evaluators.scratch import scratch_folder
 from ekaci_core.builtin.evaluators.selection import Selection
 from ekaci_core.builtin.evaluators.streaming import streamed
 from ekaci_core.model.evaluation import AttributeFault, EvaluatedItem
 from ekaci_core.model.ids import AttrPath
+from ekaci_core.nix.confinement import reachable_entries
 from ekaci_core.nix.eval_errors import check_machine, strip_colours
 from ekaci_core.nix.eval_jobs import parse_line
 from ekaci_core.process import run, running
@@ -67,7 +68,7 @@ class NixEvalJobsEvaluator:
         progress = _Progress()
         with scratch_folder() as folder:
             file = wrapped_job(request, folder)
-            status, said = await self._program(request, file, progress, sink)
+            status, said = await self._program(request, folder, file, progress, sink)
         if status == 0 and not progress.garbage:
             if progress.lost:
                 await sink.send(list(progress.lost))
@@ -81,13 +82,13 @@ class NixEvalJobsEvaluator:
                 await sink.send(items)
 
     async def _program(
-        self, request: EvaluationRequest, file: Path, progress: _Progress, sink: ItemSink
+        self, request: EvaluationRequest, folder: Path, file: Path, progress: _Progress, sink: ItemSink
     ) -> tuple[int, str]:
         home = checkout_names(request)
         selection = Selection(request.attr_globs)
         async with running(
-            command(request, file),
-            env=environment_for(self.environment, request),
+            command(request, file, folder),
+            env=environment_for(self.environment, request, folder),
             cwd=request.root,
             line_bytes=_LINE_BYTES,
         ) as child:
@@ -161,11 +162,12 @@ def _fingerprint(program: Path) -> str:
     return "at " + hashlib.sha256(f"{real}:{state.st_size}:{state.st_mtime_ns}".encode()).hexdigest()[:12]
 
 
-def command(request: EvaluationRequest, file: Path) -> list[str]:
-    """Return the command line for a job that stands in ``file``."""
+def command(request: EvaluationRequest, file: Path, *reachable: Path) -> list[str]:
+    """Return the command line for a job that stands in ``file``; a confined one reads ``reachable`` too."""
     argv = [_PROGRAM, "--workers", str(request.workers), "--max-memory-size", str(request.memory_mib)]
     argv += ["--gc-roots-dir", str(request.gc_roots), "--meta", "--impure"]
-    for entry in request.nix_path:  # it forgets NIX_PATH
+    readable = reachable_entries((*folders_of(request), *reachable)) if request.confined else ()
+    for entry in (*request.nix_path, *readable):  # it forgets NIX_PATH
         argv += ["-I", entry]
     if request.system is not None and not request.flake:
         argv += ["--argstr", "system", request.system]

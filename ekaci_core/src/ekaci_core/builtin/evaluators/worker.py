@@ -146,13 +146,13 @@ class Worker:
             return  # it ended by itself at this moment; the reason stands, for want of a better one
 
 
-async def explain(request: EvaluationRequest, environment: Mapping[str, str], batch: Batch) -> str:
-    """Evaluate a batch in a process that only does that, and return what it printed.
+async def explain(request: EvaluationRequest, environment: Mapping[str, str], scratch: Path, batch: Batch) -> str:
+    """Evaluate a batch in a process that only does that, and return what it printed; files go below ``scratch``.
 
     Raises:
         InfrastructureFault: it could not be started, or takes minutes.
     """
-    with tempfile.TemporaryDirectory(prefix="ekaci-explain-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ekaci-explain-", dir=scratch) as folder:
         queries = Queries(Path(folder))
         queries.write(batch, 0, recurse=False)
         settings = nix_json(job_settings(request, mark="", queries=queries.beginning))
