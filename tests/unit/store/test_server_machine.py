@@ -222,6 +222,7 @@ class ServerMachine(RuleBasedStateMachine):
                     changed_at=now,
                     final=each.conclusion is not None,
                     not_before=0.0 if was.post.not_before == math.inf else was.post.not_before,
+                    writes=0 if was.post.final and each.conclusion is None else was.post.writes,
                 )
                 was.since = since
             else:
@@ -318,14 +319,21 @@ class ServerMachine(RuleBasedStateMachine):
             found = posts.at(self.connection, place, sha("a"), ())
             wanted = [each.post for _, each in sorted(self.posts.items()) if each.post.check.repository == place]
             assert found == wanted
-        waiting = sorted(
-            (each for each in self.posts.values() if each.waits),
-            key=lambda each: (not each.post.final, each.since, each.post.not_before, each.post.id),
-        )
+        waiting = sorted((each for each in self.posts.values() if each.waits), key=urgency)
         due = [each.post for each in waiting if each.post.not_before <= self.now]
         assert posts.due(self.connection, self.now, 99) == due
         later = [each.post.not_before for each in waiting if each.post.not_before > self.now]
         assert posts.next_at(self.connection, self.now) == min(later, default=None)
+
+
+def urgency(wanted: Wanted) -> tuple[int, float, float, int]:
+    """First words, then ends of what is shown as running, then other ends, then progress; each the oldest first."""
+    post = wanted.post
+    if post.final:
+        rank = 1 if post.sent else 2
+    else:
+        rank = 3 if post.writes else 0
+    return rank, wanted.since, post.not_before, post.id
 
 
 TestServerMachine = ServerMachine.TestCase
