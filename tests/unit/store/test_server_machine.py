@@ -329,11 +329,8 @@ class ServerMachine(RuleBasedStateMachine):
 def urgency(wanted: Wanted) -> tuple[int, float, float, int]:
     """First words, then ends of what is shown as running, then other ends, then progress; each the oldest first."""
     post = wanted.post
-    if post.final:
-        rank = 1 if post.sent else 2
-    else:
-        rank = 3 if post.writes else 0
-    return rank, wanted.since, post.not_before, post.id
+    end, word = (1 if post.sent else 2), (3 if post.writes else 0)
+    return end if post.final else word, wanted.since, post.not_before, post.id
 
 
 TestServerMachine = ServerMachine.TestCase
