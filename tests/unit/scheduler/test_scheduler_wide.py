@@ -22,9 +22,10 @@ from ekaci_core.model.build import (
     Succeeded,
 )
 from ekaci_core.model.ids import DrvPath
-from ekaci_core.scheduler import Wanted
+from ekaci_core.scheduler import SchedulerSettings, Wanted
 from ekaci_core.scheduler.build_graph import BuildGraph
 from ekaci_core.scheduler.effects import Effects, at_once
+from ekaci_core.scheduler.graph_limits import GraphLimits
 from ekaci_core.scheduler.node import Node
 from ekaci_core.scheduler.placement import Lane
 from ekaci_core.scheduler.walks import lengthening, wanting
@@ -135,3 +136,24 @@ async def test_a_wide_derivation_harms_no_other(store: Store, nix: ScriptedNix, 
     ]
     assert len(builds[drv_path("wide")].blockers) == MOST_BLOCKERS
     assert builder.order.index("other") < 2 * builder.slots, "it does not wait for the wide one"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("capacity", [None, 50])
+async def test_very_many_that_one_success_releases_are_all_built(
+    store: Store, nix: ScriptedNix, tmp_path: Path, capacity: int | None
+) -> None:
+    names = [f"n{number}" for number in range(1500)]
+    nix.derivation("base")
+    for name in names:
+        nix.derivation(name, ["base"])
+    await nix.evaluated(store)
+    builder = ScriptedBuilder(nix, {}, slots=50)
+    settings = SchedulerSettings(graph=GraphLimits(capacity))
+    wishes = [Wanted(drv_path(name)) for name in names]
+    assert await scripted_scheduler(store, nix, [builder], tmp_path, settings=settings).build(wishes) == ()
+    assert builder.order[0] == "base"
+    assert sorted(builder.order[1:]) == sorted(names)
+    assert {build.state for build in (await store.builds([drv_path(name) for name in names])).values()} == {
+        BuildState.SUCCESS
+    }

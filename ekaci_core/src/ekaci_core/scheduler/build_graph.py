@@ -42,7 +42,8 @@ class Watcher(Protocol):
 class BuildGraph:
     """Derivations that must be built. Those in memory are in ``nodes``, by their numbers in the store.
 
-    ``roots`` are the rows that somebody asked for, by share.
+    ``roots`` are the rows that somebody asked for, by share; ``due`` those whose inputs are all there and which are yet
+    to become buildable, because very many did at once.
 
     Every change costs what it touches: a success its direct dependents, a failure or an interruption all that need
     it. What it touches need not be in memory.
@@ -54,6 +55,7 @@ class BuildGraph:
         self.counts: Counter[BuildState] = Counter()
         self.roots: dict[Share, set[int]] = {}
         self.failed: set[DrvPath] = set()
+        self.due: list[int] = []
         self.watcher = watcher
 
     def __contains__(self, key: int) -> bool:
@@ -131,6 +133,14 @@ class BuildGraph:
         before = node.build.state
         self.advance(node.row, event, cause, effects)
         self._follow(node, before, effects)
+        return effects
+
+    def next_due(self, most: int) -> Effects:
+        """Begin the effects of a turn, which releases at most so many, with what is due from earlier ones."""
+        effects = Effects(most=most)
+        rows, self.due = self.due[:most], self.due[most:]
+        for row in rows:
+            self._release(row, effects)
         return effects
 
     def adopt(self, node: Node, build: Build) -> Effects:
@@ -234,11 +244,19 @@ class BuildGraph:
                 self.advance(node.row, InputsReady(), "its inputs are there", effects)
 
     def _succeeded(self, node: Node, effects: Effects) -> None:
-        missing, states = self.residue.missing, self.residue.states
+        missing = self.residue.missing
         for each in self.residue.dependents(node.row):
             left = missing[each] = missing[each] - 1
-            if left == 0 and states[each] == _QUEUED:
-                self.advance(each, InputsReady(), "its inputs are there", effects)
+            if left == 0:
+                self._release(each, effects)
+
+    def _release(self, row: int, effects: Effects) -> None:
+        if self.residue.missing[row] or self.residue.states[row] != _QUEUED:
+            return  # what was due may have been cancelled, or wait again
+        if effects.is_full:
+            self.due.append(row)
+        else:
+            self.advance(row, InputsReady(), "its inputs are there", effects)
 
     def _spread(self, node: Node, event: DependencyFailed | DependencyInterrupted, effects: Effects) -> None:
         cause = after(node.build.drv)

@@ -33,6 +33,7 @@ class Effects:
         stopped: numbers of what is being built and nobody wants any more.
         absent_ready: numbers of those that belong to ``ready`` and are not in memory.
         absent_ended: numbers of those that belong to ``ended`` and are not in memory.
+        most: how many successes may release at once; the graph keeps the rest in ``due``. None: any number.
     """
 
     steps: list[Step] = attrs.field(factory=list)
@@ -41,6 +42,12 @@ class Effects:
     stopped: list[int] = attrs.field(factory=list)
     absent_ready: list[int] = attrs.field(factory=list)
     absent_ended: list[int] = attrs.field(factory=list)
+    most: int | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more may be released now."""
+        return self.most is not None and len(self.ready) + len(self.absent_ready) >= self.most
 
 
 @attrs.frozen

@@ -14,7 +14,7 @@ from ekaci_core.scheduler.claims import Claims
 from ekaci_core.scheduler.effects import Step
 from ekaci_core.store.contract import AttemptEnd, BuildChange, BuildStart, BuildWrites, StartAnswer, Store
 
-# What releases ten thousand at once is written in parts, each in much less than the 20 ms that are allowed: the success
+# Very many transitions at once are written in parts, each in much less than the 20 ms that are allowed: what came first
 # is stored first, and nothing begins before all is.
 _MOST: Final = 200
 
