@@ -43,6 +43,7 @@ _SAME_NAME: Final = (
     "default_merge_method",
     "max_failed_check_runs",
     "shutdown_grace_seconds",
+    "repository_weights",
     "web",
     "security",
     "eval",

@@ -35,6 +35,7 @@ class ServerConfig:
         default_merge_method: how a comment that names no method merges.
         max_failed_check_runs: so many attributes that fail get a check run of their own.
         shutdown_grace_seconds: what is being built when the server stops may take so long to end.
+        repository_weights: parts of the builders, for `weight_of`.
         web: the HTTP server.
         oauth: logging in; ``redirect_url`` is always there.
         security: secrets of webhooks, and what hooks and caches may do.
@@ -59,6 +60,7 @@ class ServerConfig:
     default_merge_method: str
     max_failed_check_runs: int
     shutdown_grace_seconds: int
+    repository_weights: tuple[str, ...]
     web: WebSettings
     oauth: OauthSettings
     security: SecuritySettings

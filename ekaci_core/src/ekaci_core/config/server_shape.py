@@ -19,6 +19,7 @@ from ekaci_core.config.server_parts import (
     UnixSettings,
     WebSettings,
 )
+from ekaci_core.config.weights import RepositoryWeight
 
 
 @attrs.frozen
@@ -35,6 +36,7 @@ class ServerShape(BuildingSettings):
         graph_lru_capacity: derivations that the graph keeps in memory.
         max_failed_check_runs: so many attributes that fail get a check run of their own.
         shutdown_grace_seconds: what is being built when the server stops may take so long to end.
+        repository_weights: how large a part of the builders repositories have, the first that matches; 1 for others.
     """
 
     db_path: Path | None = None
@@ -46,6 +48,7 @@ class ServerShape(BuildingSettings):
     graph_lru_capacity: Annotated[int, at_least(0)] = 100_000
     max_failed_check_runs: Annotated[int, within(0, 1000)] = 20
     shutdown_grace_seconds: Annotated[int, within(0, 86_400)] = 60
+    repository_weights: tuple[RepositoryWeight, ...] = ()
     web: WebSettings = WebSettings()
     unix: UnixSettings = UnixSettings()
     oauth: OauthSettings = OauthSettings()

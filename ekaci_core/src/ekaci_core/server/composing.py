@@ -235,6 +235,7 @@ def _limits(config: ServerConfig) -> ReviewLimits:
         evaluations_kept=config.retention.evaluations_kept,
         evaluations_max_age_seconds=config.retention.evaluations_max_age_seconds,
         max_failed_checks=config.max_failed_check_runs,
+        repository_weights=config.repository_weights,
         public_url=config.web.public_url,
     )
 

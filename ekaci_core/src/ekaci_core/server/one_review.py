@@ -14,6 +14,7 @@ from ekaci_core.bus import Broadcast
 from ekaci_core.config.faults import UnusableJobFile
 from ekaci_core.config.repository import CONFIG_FILES, find_repository_config
 from ekaci_core.config.review import ReviewConfiguration, combine
+from ekaci_core.config.weights import weight_of
 from ekaci_core.evaluation import Evaluations
 from ekaci_core.git import Endpoints, Repository
 from ekaci_core.git.mirror import Wanted
@@ -179,7 +180,8 @@ class OneReview:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._tell_progress, compared.jobs)
             # The reviews of a repository share what it would have alone.
-            share = Share(name, 1 / max(1, self._peers()))
+            weight = weight_of(wish.repository, self._parts.limits.repository_weights)
+            share = Share(name, weight / max(1, self._peers()))
             result = await self._parts.builds.build(share, compared.jobs, again=self._record.round > 1)
             tasks.cancel_scope.cancel()
         return result

@@ -30,12 +30,14 @@ class ReviewLimits:
         evaluations_kept: finished evaluations that stay.
         evaluations_max_age_seconds: how long one stays that nobody uses.
         max_failed_checks: checks of single packages for one review.
+        repository_weights: parts of the builders, for `weight_of`.
         public_url: where people reach the server's pages; None where there are none.
     """
 
     evaluations_kept: int
     evaluations_max_age_seconds: float
     max_failed_checks: int = MAX_FAILED_CHECKS
+    repository_weights: tuple[str, ...] = ()
     public_url: str | None = None
 
 

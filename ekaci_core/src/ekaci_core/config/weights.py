@@ -1,0 +1,36 @@
+"""How large a part of the builders each repository has: ``repository_weights``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import Annotated, Final
+
+from ekaci_core.config.rules import Rule
+from ekaci_core.model.forge import RepositoryId
+
+LEAST: Final = 0.01
+MOST: Final = 100.0
+
+
+def weight_of(repository: RepositoryId, weights: Iterable[str]) -> float:
+    """Return the weight of the first entry whose pattern matches ``host/owner/name``, and 1 where none does."""
+    for entry in weights:
+        pattern, _, weight = entry.rpartition("=")
+        if fnmatchcase(str(repository), pattern.strip()):
+            return float(weight)
+    return 1.0
+
+
+def _is_weight(text: str) -> bool:
+    pattern, _, weight = text.rpartition("=")
+    try:
+        number = float(weight)
+    except ValueError:
+        return False
+    return bool(pattern.strip()) and text.isprintable() and LEAST <= number <= MOST
+
+
+RepositoryWeight = Annotated[
+    str, Rule('a pattern and a weight from 0.01 to 100, such as "github.com/acme/*=2"', _is_weight)
+]
