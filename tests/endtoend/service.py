@@ -125,6 +125,11 @@ credentials = {{ github-app-key-file = {{ app_id_env = "MY_APP", key_file = "{ke
             assert time.monotonic() < until, f"it did not happen:\n{self.log}\n{self.shown()}"
             time.sleep(0.05)
 
+    def nix_store(self, *words: str) -> str:
+        """Run the Nix program of that name as the server would."""
+        argv = ["nix-store", *words]
+        return subprocess.run(argv, env=self.environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """Read from the server's database, beside it."""
         with closing(sqlite3.connect(f"file:{self.folder}/db/sqlite.db?mode=ro", uri=True, timeout=20)) as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import threading
@@ -68,6 +69,25 @@ def test_what_takes_longer_than_the_grace_is_stopped_and_built_by_the_next(scene
     assert not scene.service.building(), "its end is recorded"
     scene.service.start()
     scene.service.verdict(scene.place, pull.head_sha, "success")
+    assert scene.service.attempts("slow-1") == 2
+
+
+def test_derivations_that_were_collected_meanwhile_are_made_by_evaluating_again(scene: Scene) -> None:
+    scene.service.start()
+    scene.people.push(scene.place, {"pkgs/slow.nix": slow(8)}, branch="slow")
+    pull = scene.people.open_pull(scene.place, "slow", author="ada")
+    scene.service.wait(lambda: "slow-1" in scene.service.building())
+    assert scene.service.stop() == 0
+    for roots in scene.service.folder.rglob("gc-roots"):
+        shutil.rmtree(roots)
+    (drv,) = (path for path in scene.service.built().split() if path.endswith("-slow-1"))
+    file = Path(f"/nix/store/{drv}.drv")
+    referrers = scene.service.nix_store("--query", "--referrers-closure", str(file)).split()
+    scene.service.nix_store("--delete", *referrers)
+    assert not file.exists()
+    scene.service.start()
+    scene.service.verdict(scene.place, pull.head_sha, "success")
+    assert file.exists()
     assert scene.service.attempts("slow-1") == 2
 
 
