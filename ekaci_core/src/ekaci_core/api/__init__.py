@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from ekaci_core.api.addresses import AddressGuard, Reach
 from ekaci_core.api.builder import (
     Builder,
     BuilderType,
@@ -28,6 +29,7 @@ from ekaci_core.api.errors import EkaciError, EvaluatorUnavailable, Infrastructu
 from ekaci_core.api.evaluator import EvaluationRequest, Evaluator, EvaluatorType
 from ekaci_core.api.nix import HearNix, NixAnswer, NixConversation, NixPrograms, Realised
 from ekaci_core.api.nix_events import NixEvent, NixMessage, NixResult, NixStarted, NixStopped
+from ekaci_core.api.programs import ProgramEnd, Programs, WriteLog
 from ekaci_core.model.build import BuildState
 from ekaci_core.model.derivation import Derivation, DerivationRecord, Output
 from ekaci_core.model.errors import BadName
@@ -45,6 +47,16 @@ from ekaci_core.model.key_values import NotKeyValues, parse_key_values, secrets_
 from ekaci_core.model.secret import Secret
 
 if TYPE_CHECKING:
+    from ekaci_core.api.cache import (
+        AlreadyPresent,
+        Cache,
+        CacheConfig,
+        CacheType,
+        Pushed,
+        PushFailed,
+        PushOutcome,
+        PushRequest,
+    )
     from ekaci_core.api.forge import (
         CloneAccess,
         Finding,
@@ -88,6 +100,14 @@ PLUGIN_API = 1
 
 # What only a server needs is loaded when it is asked for: a review at a terminal does not pay for it.
 _LATER: Final = {
+    "AlreadyPresent": "ekaci_core.api.cache",
+    "Cache": "ekaci_core.api.cache",
+    "CacheConfig": "ekaci_core.api.cache",
+    "CacheType": "ekaci_core.api.cache",
+    "PushFailed": "ekaci_core.api.cache",
+    "PushOutcome": "ekaci_core.api.cache",
+    "PushRequest": "ekaci_core.api.cache",
+    "Pushed": "ekaci_core.api.cache",
     "CloneAccess": "ekaci_core.api.forge",
     "Finding": "ekaci_core.api.forge",
     "Forge": "ekaci_core.api.forge",
@@ -143,6 +163,8 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "META_KEYS",
     "PLUGIN_API",
+    "AddressGuard",
+    "AlreadyPresent",
     "Annotation",
     "AnnotationLevel",
     "AttrPath",
@@ -158,6 +180,9 @@ __all__ = [
     "Builder",
     "BuilderType",
     "Built",
+    "Cache",
+    "CacheConfig",
+    "CacheType",
     "Check",
     "CheckActionRequested",
     "CheckButton",
@@ -217,6 +242,8 @@ __all__ = [
     "Person",
     "Ping",
     "PluginContext",
+    "ProgramEnd",
+    "Programs",
     "PublishFailed",
     "Published",
     "PullRequest",
@@ -224,6 +251,11 @@ __all__ = [
     "PullRequestChanged",
     "PullRequestReviewed",
     "PullRequestState",
+    "PushFailed",
+    "PushOutcome",
+    "PushRequest",
+    "Pushed",
+    "Reach",
     "Realised",
     "Received",
     "Refused",
@@ -240,6 +272,7 @@ __all__ = [
     "WebhookRequest",
     "WorkflowRequested",
     "WriteBudget",
+    "WriteLog",
     "parse_key_values",
     "secrets_of",
 ]

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
+from ekaci_core.api.addresses import AddressGuard, NoAddresses
 from ekaci_core.api.credentials import CredentialResolver, CredentialUse, HeldCredentials
+from ekaci_core.api.programs import NoPrograms, Programs
 from ekaci_core.model.errors import UsageFault
 
 if TYPE_CHECKING:
@@ -59,7 +61,8 @@ class PluginContext:
     """Handed to ``open``.
 
     ``environment`` is the environment for child processes, already cleaned; ``nix`` runs Nix's programs with it;
-    ``credentials`` opens what the plugin's configuration names.
+    ``credentials`` opens what the plugin's configuration names; ``programs`` runs any other program; ``addresses`` says
+    which machines may be reached.
     """
 
     clock: Clock
@@ -67,3 +70,5 @@ class PluginContext:
     environment: Mapping[str, str]
     nix: NixPrograms
     credentials: CredentialResolver = NoCredentials()
+    programs: Programs = NoPrograms()
+    addresses: AddressGuard = NoAddresses()

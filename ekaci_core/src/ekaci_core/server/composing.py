@@ -9,6 +9,7 @@ import attrs
 
 from ekaci_core.api import Clock, Logger, PluginContext
 from ekaci_core.builtin.nix_programs import NixCommands
+from ekaci_core.builtin.programs import ProgramCommands
 from ekaci_core.bus import Broadcast, Wakeup
 from ekaci_core.config.hiding import config_secrets
 from ekaci_core.config.load import server_converter
@@ -147,7 +148,9 @@ class _Opening:
     def _context(self) -> PluginContext:
         given = nix_environment(self.environment)
         programs = NixCommands(given, self.config.retention.log_max_bytes)
-        return PluginContext(clock=self.clock, log=self.log, environment=given, nix=programs)
+        return PluginContext(
+            clock=self.clock, log=self.log, environment=given, nix=programs, programs=ProgramCommands()
+        )
 
     async def _instances(self, context: PluginContext) -> tuple[Instances, Credentials]:
         """Open what plugins' instances stand on; credential sources alone see the server's own environment."""
