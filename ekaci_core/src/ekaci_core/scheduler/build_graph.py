@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
@@ -21,6 +21,7 @@ from ekaci_core.model.ids import DrvPath
 from ekaci_core.scheduler.effects import Effects, Step
 from ekaci_core.scheduler.node import FAILED, RUNNABLE, Node
 from ekaci_core.scheduler.residue import Residue
+from ekaci_core.scheduler.spreading import Spread, reached
 from ekaci_core.scheduler.wishes import Share
 
 _QUEUED: Final = BuildState.QUEUED
@@ -43,7 +44,8 @@ class BuildGraph:
     """Derivations that must be built. Those in memory are in ``nodes``, by their numbers in the store.
 
     ``roots`` are the rows that somebody asked for, by share; ``due`` those whose inputs are all there and which are yet
-    to become buildable, because very many did at once.
+    to become buildable, because very many did at once; ``spreads`` the failures and interruptions that have yet to
+    reach some of very many.
 
     Every change costs what it touches: a success its direct dependents, a failure or an interruption all that need
     it. What it touches need not be in memory.
@@ -56,6 +58,7 @@ class BuildGraph:
         self.roots: dict[Share, set[int]] = {}
         self.failed: set[DrvPath] = set()
         self.due: list[int] = []
+        self.spreads: deque[Spread] = deque()
         self.watcher = watcher
 
     def __contains__(self, key: int) -> bool:
@@ -136,12 +139,18 @@ class BuildGraph:
         return effects
 
     def next_due(self, most: int) -> Effects:
-        """Begin the effects of a turn, which releases at most so many, with what is due from earlier ones."""
+        """Begin the effects of a turn, of at most so many steps at once, with what is left of earlier ones."""
         effects = Effects(most=most)
+        self.settle(effects)
         rows, self.due = self.due[:most], self.due[most:]
         for row in rows:
             self._release(row, effects)
         return effects
+
+    def settle(self, effects: Effects) -> None:
+        """Let failures and interruptions reach what is left, as far as the effects take it."""
+        while self.spreads and self._reach(self.spreads[0], effects):
+            self.spreads.popleft()
 
     def adopt(self, node: Node, build: Build) -> Effects:
         """Take over the state that another worker recorded, and follow it to all it touches."""
@@ -177,10 +186,6 @@ class BuildGraph:
             effects.absent_ended.append(self.residue.keys[row])
         elif node not in effects.ended[-1:]:
             effects.ended.append(node)
-
-    def reached(self, row: int) -> list[int]:
-        """Return the rows of all that the end of this one reaches, inputs first."""
-        return self._all_dependents(row)
 
     def inherit(self, row: int, inputs: Iterable[int], effects: Effects) -> None:
         """Pass on what keeps direct inputs from succeeding; those that failed or were interrupted are in memory."""
@@ -259,16 +264,28 @@ class BuildGraph:
             self.advance(row, InputsReady(), "its inputs are there", effects)
 
     def _spread(self, node: Node, event: DependencyFailed | DependencyInterrupted, effects: Effects) -> None:
-        cause = after(node.build.drv)
-        for above in self._all_dependents(node.row, beyond_interrupted=isinstance(event, DependencyFailed)):
-            self.advance(above, event, cause, effects)
+        rows = reached(self.residue, node.row, beyond_interrupted=isinstance(event, DependencyFailed))
+        spread = Spread(node.build.drv, event, rows)
+        if not self._reach(spread, effects):
+            self.spreads.append(spread)
+
+    def _reach(self, spread: Spread, effects: Effects) -> bool:
+        """Go on with it, and say whether it has reached all."""
+        cause = after(spread.drv)
+        while not effects.is_long:
+            row = next(spread.rows, None)
+            if row is None:
+                return True
+            self.advance(row, spread.event, cause, effects)
+        return False
 
     def _recovered(self, node: Node, effects: Effects) -> None:
         """Take a node from the blockers of all that need it, and pass on what blocks the node itself by now."""
         drv, residue = node.build.drv, self.residue
-        reached = self._all_dependents(node.row)
-        among = self._inputs_among([node.row, *reached]) if node.build.blockers else {}
-        for above in reached:
+        self.spreads = deque(each for each in self.spreads if each.drv != drv)
+        rows = list(reached(residue, node.row))
+        among = self._inputs_among([node.row, *rows]) if node.build.blockers else {}
+        for above in rows:
             if drv not in residue.blockers[above]:
                 continue
             was = residue.state(above)
@@ -295,26 +312,6 @@ class BuildGraph:
                 if above in found:
                     found[above].append(row)
         return found
-
-    def _all_dependents(self, row: int, *, beyond_interrupted: bool = True) -> list[int]:
-        """All that its end reaches, inputs first.
-
-        A dependent that failed by itself speaks for all that need it. One that was interrupted does so only for
-        another interruption: a failure makes it a transitive failure.
-        """
-        residue = self.residue
-        found: set[int] = set()
-        pending = list(residue.dependents(row))
-        while pending:
-            row = pending.pop()
-            if row in found or residue.states[row] == _SUCCESS:
-                continue
-            found.add(row)
-            state = residue.state(row)
-            speaks = state in FAILED or (state.is_interruption and not beyond_interrupted)
-            if not speaks:
-                pending.extend(residue.dependents(row))
-        return sorted(found)
 
 
 def after(drv: DrvPath) -> str:

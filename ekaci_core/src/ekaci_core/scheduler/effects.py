@@ -33,7 +33,8 @@ class Effects:
         stopped: numbers of what is being built and nobody wants any more.
         absent_ready: numbers of those that belong to ``ready`` and are not in memory.
         absent_ended: numbers of those that belong to ``ended`` and are not in memory.
-        most: how many successes may release at once; the graph keeps the rest in ``due``. None: any number.
+        most: how many may be released, and how many reached by a failure, at once; the graph keeps the rest. None: any
+            number.
     """
 
     steps: list[Step] = attrs.field(factory=list)
@@ -48,6 +49,11 @@ class Effects:
     def is_full(self) -> bool:
         """Whether no more may be released now."""
         return self.most is not None and len(self.ready) + len(self.absent_ready) >= self.most
+
+    @property
+    def is_long(self) -> bool:
+        """Whether failures may reach no more now."""
+        return self.most is not None and len(self.steps) >= self.most
 
 
 @attrs.frozen

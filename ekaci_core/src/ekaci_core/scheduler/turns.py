@@ -47,7 +47,7 @@ NotBegun = Callable[[Node, BuildHeld | BuildChanged], None]
 
 # More at once would keep what happened unrecorded for longer than the 20 ms that are allowed.
 _MOST: Final = 128
-_MOST_RELEASED: Final = 200
+_MOST_STEPS: Final = 200
 _LOOK_SECONDS: Final = 1.0
 # What was built last is what is needed next; all outputs of a whole package set would take too much memory.
 _REMEMBERED: Final = 20_000
@@ -208,7 +208,7 @@ class Turns:
     async def _turn(self, builds: anyio.abc.TaskGroup, react: React, not_begun: NotBegun) -> None:
         ended, self._ended = self._ended[:_MOST], self._ended[_MOST:]
         effects, ends, releases = self._follow_up(ended)
-        if self._ended or self._graph.due:
+        if self._ended or self._graph.due or self._graph.spreads:
             self._turn_is_due()
         self._leave_unreachable(effects)
         self._push(builds, effects.ready)
@@ -271,7 +271,7 @@ class Turns:
             self._events.send(BuildFinished(job.record.path, job.node.build.state, seconds))
 
     def _follow_up(self, ended: Sequence[Job]) -> tuple[Effects, list[AttemptEnd], list[int]]:
-        effects = self._graph.next_due(_MOST_RELEASED)
+        effects = self._graph.next_due(_MOST_STEPS)
         ends, releases = [], []
         for job in ended:
             outcome = job.outcome = self._excused(job)

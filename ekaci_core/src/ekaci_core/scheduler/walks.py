@@ -10,6 +10,7 @@ from ekaci_core.model.build import BuildState, Interrupted, Requeued
 from ekaci_core.scheduler.build_graph import BuildGraph
 from ekaci_core.scheduler.effects import Effects, Inputs, NeedInputs, NeedNodes, Walk
 from ekaci_core.scheduler.node import FAILED, RUNNABLE
+from ekaci_core.scheduler.spreading import reached
 from ekaci_core.scheduler.wishes import Share
 
 AT_ONCE: Final = 250
@@ -152,16 +153,16 @@ def retrying(graph: BuildGraph, row: int, cause: str, effects: Effects) -> Walk:
     """Give a derivation that failed for good all its attempts again, and those that it kept from being built theirs."""
     keys = graph.residue.keys
     while True:
-        reached = [row, *graph.reached(row)]
-        needed = {keys[each] for each in reached}
-        for each in reached:
+        rows = [row, *reached(graph.residue, row)]
+        needed = {keys[each] for each in rows}
+        for each in rows:
             needed.update(culprits(graph, inputs_here(graph, each) or ()))
         if all(key in graph.nodes for key in needed):
             break
         yield NeedNodes(sorted(needed))  # all of them each time, so that all stay until it is done
     if graph.residue.state(row) is BuildState.FAILURE:
         graph.apply(graph.nodes[keys[row]], Requeued(), cause, effects)
-    for above in reached[1:]:
+    for above in rows[1:]:
         nobodys = not graph.residue.standings[graph.residue.standing(above)][1]
         if nobodys and graph.residue.state(above) in _UNSTARTED:
             graph.advance(above, Interrupted(BuildState.CANCELLED), "nobody wants it any more", effects)
@@ -216,8 +217,9 @@ def _lowering(graph: BuildGraph, pending: list[int], share: Share, orphans: list
 
 
 def giving_up(graph: BuildGraph, cause: str, effects: Effects) -> Walk:
-    """Cancel all that has not started."""
+    """Cancel all that has not started, and that no failure has yet to reach."""
     residue = graph.residue
+    graph.settle(effects)
     for done, row in enumerate(residue.in_states(_UNSTARTED)):
         graph.advance(row, Interrupted(BuildState.CANCELLED), cause, effects)
         if done % AT_ONCE == AT_ONCE - 1 and len(graph.nodes) < len(residue):
