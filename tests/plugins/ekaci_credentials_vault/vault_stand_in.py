@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import fnmatch
 import json
+import ssl
 import threading
 import time
 import uuid
@@ -212,7 +213,7 @@ def _written(seconds: float) -> str:
 
 
 @contextmanager
-def served(vault: VaultStandIn) -> Iterator[str]:
+def served(vault: VaultStandIn, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve it on loopback; yield its address."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -247,10 +248,12 @@ def served(vault: VaultStandIn) -> Iterator[str]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         thread.join()

@@ -46,13 +46,14 @@ class VaultSession:
         self._environment = environment
         self._lock = threading.Lock()
         self._token: Token | None = None
+        session = checked_session()
+        session.verify = str(settings.ca_file) if settings.ca_file else True  # the client believes its session alone
         self._client = hvac.Client(
             url=settings.address.rstrip("/"),
             token="",  # otherwise it looks for one by itself
-            verify=str(settings.ca_file) if settings.ca_file else True,
             timeout=TIMEOUT_SECONDS,
             allow_redirects=False,  # the token would go along, to whoever is named
-            session=checked_session(),
+            session=session,
             namespace=settings.namespace,
         )
 
