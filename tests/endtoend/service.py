@@ -50,6 +50,7 @@ class Service:
     process: subprocess.Popen[bytes] | None = None
     settings: str = ""
     grace_seconds: int = 1
+    evaluator: str = "nix"
     url: str = ""
 
     @property
@@ -75,7 +76,7 @@ port = 0
 socket_path = "{self.folder}/sock"
 
 [eval]
-evaluator = "nix"
+evaluator = "{self.evaluator}"
 workers = 2
 
 [[github_apps]]

@@ -5,8 +5,10 @@ python tests/process/webhooks/server.py FOLDER PORT
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -19,7 +21,7 @@ from ekaci_core.server.clock import SystemClock
 from ekaci_core.store import open_store
 from ekaci_core.telemetry import LOG
 from ekaci_core.testing.scripted_forge import ScriptedForge
-from ekaci_core.web import Readiness, Webhooks, WebServer, health_routes, web_app
+from ekaci_core.web import Front, Readiness, Webhooks, WebServer, health_routes, web_app
 
 
 async def serve(folder: Path, port: int) -> None:
@@ -32,7 +34,7 @@ async def serve(folder: Path, port: int) -> None:
             {"/scripted/webhook": [forge]},
             clock=clock,
             log=LOG,
-            stored=arrivals.wake,
+            stored=partial(asyncio.get_running_loop().call_soon_threadsafe, arrivals.wake),
             stopping=lambda: ready.stopping,
         )
         app = web_app([*webhooks.routes(), *health_routes(ready)], LOG)
@@ -47,7 +49,7 @@ async def serve(folder: Path, port: int) -> None:
             reviews_changed=lambda: None,
         )
         tasks.start_soon(intake.run)
-        await tasks.start(server.run)
+        await tasks.start(Front(server, beside=anyio.sleep_forever, last=store.settle).run)
         sys.stdout.write(f"{server.port}\n")
         sys.stdout.flush()
         with anyio.open_signal_receiver(signal.SIGTERM) as signals:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import anyio
@@ -22,7 +24,7 @@ from ekaci_core.server.sealing import sealing
 from ekaci_core.server.service_manager import ServiceManager
 from ekaci_core.server.socket_answers import SocketAnswers
 from ekaci_core.server.socket_server import SocketServer
-from ekaci_core.web import Readiness, Webhooks, WebServer, health_routes, store_check, web_app
+from ekaci_core.web import Front, Pulse, Readiness, Webhooks, WebServer, health_routes, store_check, web_app
 
 FLUSH_SECONDS: Final = 10.0
 """How long what is wanted at forges may take to get there when the server stops."""
@@ -69,13 +71,15 @@ async def serve(
 async def _run(
     services: Services, stop: anyio.Event, manager: ServiceManager, listening: Callable[[str], None]
 ) -> None:
-    readiness = Readiness({"store": store_check(services.store)}, services.clock)
+    pulse = Pulse(services.clock, services.log)
+    readiness = Readiness({"store": store_check(services.store), "work": pulse.check}, services.clock)
     web = WebServer(
         web_app(_routes(services, readiness), services.log),
         services.config.web.address,
         services.config.web.port,
         log=services.log,
     )
+    front = Front(web, beside=pulse.watch, last=services.store.settle)
     log = services.log
     async with sealing(services.events, services.places.logs, log), anyio.create_task_group() as lasting:
         lasting.start_soon(_keeping(services).run, name="housekeeping")
@@ -88,7 +92,8 @@ async def _run(
             working.start_soon(enduring, "reviews", services.reviewing.run, log, name="reviews")
             working.start_soon(services.intake.run, name="intake")
             working.start_soon(services.reconciling.run, name="reconciling")
-            await lasting.start(web.run, name="web")
+            lasting.start_soon(pulse.beat, name="pulse")
+            await lasting.start(front.run, name="web")
             services.log.info("server_ready", url=web.url)
             listening(web.url)
             manager.tell("READY=1")
@@ -127,7 +132,7 @@ def _routes(services: Services, readiness: Readiness) -> list[BaseRoute]:
         services.forges.paths,
         clock=services.clock,
         log=services.log,
-        stored=services.arrivals.wake,
+        stored=partial(asyncio.get_running_loop().call_soon_threadsafe, services.arrivals.wake),
         stopping=lambda: readiness.stopping,
     )
     return [*webhooks.routes(), *health_routes(readiness)]

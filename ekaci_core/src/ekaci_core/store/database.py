@@ -25,6 +25,7 @@ class Database:
         """Take over open connections; ``where`` is how errors name the database."""
         self._where = where
         self._writer = writer
+        self._connections = frozenset({writer, *readers})
         self._readers = itertools.cycle(readers)
 
     async def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
@@ -71,6 +72,12 @@ class Database:
         """
         with translated(self._where):
             return await next(self._readers).run(partial(deferred, work))
+
+    async def settle(self) -> None:
+        """Wait for all that was handed over; the connections answer to the event loop of whoever asked."""
+        for each in self._connections:
+            with translated(self._where):
+                await each.run(lambda connection: None)  # noqa: ARG005 - they work one after the other
 
 
 @asynccontextmanager

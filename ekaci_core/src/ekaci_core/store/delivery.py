@@ -91,6 +91,14 @@ class Deliveries(Protocol):
         """
         ...
 
+    async def settle(self) -> None:
+        """Return once all has been done that was asked before; who asked in an event loop of his own must do it last.
+
+        Raises:
+            InfrastructureFault: the database is closed.
+        """
+        ...
+
     async def prune_deliveries(self, *, before: float) -> int:
         """Forget those that are not pending and were received, and replayed if they were, before a time.
 

@@ -57,6 +57,10 @@ class SqliteDeliveries:
         """See `Deliveries`."""
         await self._database.write(deliveries.rewrite)
 
+    async def settle(self) -> None:
+        """See `Deliveries`."""
+        await self._database.settle()
+
     async def prune_deliveries(self, *, before: float) -> int:
         """See `Deliveries`."""
         return await self._database.write_in_parts(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
 
 from ekaci_core.store.contract import Store
 from ekaci_core.store.delivery import Delivery, DeliveryId, DeliveryState
@@ -71,6 +75,20 @@ class DeliveryConformance:
     async def test_writing_can_be_tried(self, store: Store) -> None:
         await store.check_writing()
         assert not await store.deliveries()
+
+    async def test_what_was_asked_in_an_event_loop_of_ones_own_is_done_before_it_closes(self, store: Store) -> None:
+        async def elsewhere() -> None:
+            async with anyio.create_task_group() as tasks:
+                for number in range(20):
+                    tasks.start_soon(_added, store, str(number))
+                    tasks.start_soon(partial(store.pending_deliveries, limit=9))
+                await anyio.lowlevel.checkpoint()
+                tasks.cancel_scope.cancel()  # who asked is gone, and will be asked for the answers all the same
+            await store.settle()
+
+        await anyio.to_thread.run_sync(anyio.run, elsewhere)
+        await store.check_writing()
+        assert {each.name for each in await store.pending_deliveries(limit=20)} == set(map(str, range(20)))
 
     async def test_what_failed_for_now_stays_pending(self, store: Store) -> None:
         [number] = await _added(store, "1")

@@ -85,7 +85,7 @@ def store_check(store: Deliveries) -> ReadyCheck:
 
 
 def health_routes(readiness: Readiness) -> list[Route]:
-    """``/healthz``: the process lives and its loop turns. ``/readyz``: it can take work."""
+    """``/healthz``: the process lives, whatever else it does. ``/readyz``: it can take work."""
 
     async def healthz(request: Request) -> Response:
         del request

@@ -52,7 +52,7 @@ class Webhooks:
         *,
         clock: Clock,
         log: Logger,
-        stored: Callable[[], None],
+        stored: Callable[[], object],
         stopping: Callable[[], bool],
         room: BodyRoom | None = None,
     ) -> None:
