@@ -8,7 +8,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from ekaci_core.api import CredentialUse, ForgeConfig, Secret
+from ekaci_core.api import CacheConfig, CredentialUse, ForgeConfig, Secret
 from ekaci_core.config.given import flag
 from ekaci_core.config.lacking import lacking
 from ekaci_core.config.load import server_config
@@ -118,7 +118,7 @@ def test_plugins_say_what_their_tables_hold() -> None:
     class Pass:
         entry: str
 
-    shapes = Shapes().extended(forges={"buckets": Bucket}, sources={"pass": Pass}, caches=["oci"])
+    shapes = Shapes().extended(forges={"buckets": Bucket}, sources={"pass": Pass}, caches={"oci": None})
     text = '[[buckets]]\nid = "b"\nurl = "x"\ncredentials = { pass = { entry = "e" } }\n' + CACHE.replace(
         "cachix", "oci"
     )
@@ -133,6 +133,38 @@ def test_plugins_say_what_their_tables_hold() -> None:
     wrong = parse_machine_file('[[buckets]]\nurl = "x"\ndepth = 0', "ekaci.toml")
     with pytest.raises(ConfigurationProblems, match="depth"):
         server_config(wrong, HOME, shapes=shapes)
+
+
+@attrs.frozen(kw_only=True)
+class Oci(CacheConfig):
+    level: int = attrs.field(default=1, validator=attrs.validators.ge(1))
+    signing_key: CredentialUse | None = None
+
+
+def test_plugins_say_what_the_tables_of_their_caches_hold() -> None:
+    shapes = Shapes().extended(caches={"oci": Oci})
+    oci = CACHE.replace("cachix", "oci")
+
+    def read(text: str) -> ServerConfig:
+        return server_config(parse_machine_file(text, "ekaci.toml"), HOME, shapes=shapes)
+
+    [app] = read(f'{APP}{oci}credentials = {{ github-app-key = {{ app_id = "main" }} }}\nlevel = 3').caches
+    use = CredentialUse("file", {"path": "/app.json"})
+    assert app.config == Oci(id=app.id, destination=app.destination, credentials=use, level=3)
+    [entry] = read(f'{oci}credentials = "none"\nsigning_key = {{ env = {{ vars = ["K"] }} }}\n').caches
+    assert isinstance(entry.config, Oci)
+    assert entry.config.signing_key == CredentialUse("env", {"vars": ["K"]})
+    for written, fault in (
+        ('credentials = "none"\nlevel = 0', "caches[0]: 'level' must be >= 1"),
+        ('credentials = "none"\nlevle = 3', 'caches[0]: unknown key "levle"'),
+        ('credentials = "none"\nlevel = "3"', "caches[0].level: expected"),
+        ("level = 3", 'caches[0]: the key "credentials" is missing'),
+        ("credentials = { vualt = {} }", "caches[0].credentials: there is no source"),
+    ):
+        with pytest.raises(ConfigurationProblems) as raised:
+            read(oci + written)
+        [problem] = raised.value.problems
+        assert str(problem).split(": ", 1)[1].startswith(fault)
 
 
 def test_warnings_tell_what_may_not_be_meant() -> None:

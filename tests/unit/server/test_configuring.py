@@ -44,7 +44,10 @@ def test_what_plugins_say_counts(tmp_path: Path, registry: Registry) -> None:
 
 def test_what_no_plugin_brings_is_named(tmp_path: Path) -> None:
     file = tmp_path / "ekaci.toml"
-    file.write_text('[[github_apps]]\nid = "a"\ncredentials = { aws-profile = { profile = "p" } }\n')
+    file.write_text(
+        '[[github_apps]]\nid = "a"\ncredentials = { aws-profile = { profile = "p" } }\n'
+        '[[caches]]\nid = "c"\ncache_type = "nix-copy"\ndestination = "file:///c"\ncredentials = "none"\n'
+    )
     nothing = Registry([])
     with pytest.raises(ConfigurationProblems):  # not even an evaluator
         configuration({"HOME": "/home/ci"}, nothing, LOG, file=file)
@@ -52,4 +55,6 @@ def test_what_no_plugin_brings_is_named(tmp_path: Path) -> None:
     assert [str(problem) for problem in missing_plugins(config, nothing)] == [
         f"{file}:1: github_apps[0]: no active plugin brings [[github_apps]]",
         f"{file}:3: github_apps[0].credentials: no active plugin brings the credential source aws-profile",
+        f"{file}:8: caches[0].credentials: no active plugin brings the credential source none",
+        f"{file}:6: caches[0].cache_type: no active plugin brings the cache type nix-copy",
     ]

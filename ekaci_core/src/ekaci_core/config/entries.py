@@ -9,6 +9,7 @@ import attrs
 import cattrs
 from cattrs import Converter
 
+from ekaci_core.api.cache import CacheConfig
 from ekaci_core.api.credentials import CredentialUse
 from ekaci_core.api.forge import ForgeConfig
 from ekaci_core.config.convert import Located, WrongMembers, WrongValue, address, locate, named, shown_key
@@ -68,6 +69,7 @@ class CacheEntry:
         credentials: where its secrets come from.
         permissions: who may push.
         settings: its other keys, as written, for its type.
+        config: of the type's own class; None where no plugin brings the type.
     """
 
     at: str
@@ -77,6 +79,12 @@ class CacheEntry:
     credentials: CredentialUse
     permissions: Permissions
     settings: Mapping[str, Any]
+    config: CacheConfig | None = attrs.field(default=None, repr=False)  # its destination may hold a password
+
+    def with_credentials(self, use: CredentialUse) -> CacheEntry:
+        """Return it with what its credentials mean."""
+        config = self.config and attrs.evolve(self.config, credentials=use)
+        return attrs.evolve(self, credentials=use, config=config)
 
 
 @attrs.frozen
@@ -103,8 +111,8 @@ class Entries:
     converter: Converter
     faults: list[Located] = attrs.field(factory=list)
 
-    def caches(self, raw: object, types: Iterable[str]) -> tuple[CacheEntry, ...]:
-        """Structure ``[[caches]]``; ``types`` are the types that are there."""
+    def caches(self, raw: object, types: Mapping[str, type[Any] | None]) -> tuple[CacheEntry, ...]:
+        """Structure ``[[caches]]``; ``types`` are the classes of their tables by type, None where it is not known."""
         known = {field.name for field in attrs.fields(CacheKeys)}
         entries = []
         for at, table in self._tables("caches", raw):
@@ -113,9 +121,11 @@ class Entries:
                 what = f'expected {one_of(*sorted(types)).words}, got "{shown_key(kind)}"'
                 self._fault(address(at, "cache_type"), what)
             keys = self._structured({key: table[key] for key in table if key in known}, CacheKeys, at)
+            rest = {key: table[key] for key in table if key not in known}
+            config = self._cache_config(table, rest, types.get(kind) if isinstance(kind, str) else None, at)
             if keys is not None:
-                rest = {key: table[key] for key in table if key not in known}
-                entries.append(CacheEntry(at, **{name: getattr(keys, name) for name in known}, settings=rest))
+                values = {name: getattr(keys, name) for name in known}
+                entries.append(CacheEntry(at, **values, settings=rest, config=config))
         return tuple(entries)
 
     def forges(self, name: str, raw: object, kind: type[Any] | None) -> tuple[ForgeEntry, ...]:
@@ -134,6 +144,18 @@ class Entries:
             if config is not None:
                 entries.append(ForgeEntry(at, name, config, table))
         return tuple(entries)
+
+    def _cache_config(
+        self, table: Mapping[str, Any], rest: Mapping[str, Any], kind: type[Any] | None, at: str
+    ) -> CacheConfig | None:
+        if kind is None:
+            return None
+        shared = {field.name: table[field.name] for field in attrs.fields(CacheConfig) if field.name in table}
+        already = tuple(self.faults)
+        config = self._structured({**shared, **rest}, kind, at)
+        # What both classes read has been complained of once.
+        self.faults = [*already, *(fault for fault in self.faults[len(already) :] if fault not in already)]
+        return config
 
     def _tables(self, name: str, raw: object) -> Sequence[tuple[str, Mapping[str, Any]]]:
         if not isinstance(raw, list):

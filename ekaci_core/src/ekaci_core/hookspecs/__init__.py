@@ -18,13 +18,14 @@ from collections.abc import Iterable
 
 import pluggy
 
-from ekaci_core.api import BuilderType, CredentialType, EvaluatorType, ForgeType
+from ekaci_core.api import BuilderType, CacheType, CredentialType, EvaluatorType, ForgeType
 
 PROJECT = "ekaci"
 
 __all__ = [
     "PROJECT",
     "ekaci_register_builder_types",
+    "ekaci_register_cache_types",
     "ekaci_register_credential_types",
     "ekaci_register_evaluator_types",
     "ekaci_register_forge_types",
@@ -57,4 +58,10 @@ def ekaci_register_forge_types() -> Iterable[ForgeType]:
 @hookspec
 def ekaci_register_credential_types() -> Iterable[CredentialType]:
     """Return the kinds of credential source that this plugin adds."""
+    return ()
+
+
+@hookspec
+def ekaci_register_cache_types() -> Iterable[CacheType]:
+    """Return the kinds of binary cache that this plugin adds."""
     return ()

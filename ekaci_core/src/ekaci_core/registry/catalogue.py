@@ -9,7 +9,7 @@ from typing import Final, cast
 
 import attrs
 
-from ekaci_core.api import BuilderType, CredentialType, EvaluatorType, ForgeType, Logger, UsageFault
+from ekaci_core.api import BuilderType, CacheType, CredentialType, EvaluatorType, ForgeType, Logger, UsageFault
 from ekaci_core.registry.admit import Admission, admit
 from ekaci_core.registry.discover import Candidate, discover, normal_name
 from ekaci_core.registry.kinds import Kind
@@ -68,6 +68,14 @@ class Registry:
             UsageFault: as for `evaluator_type`.
         """
         return cast("CredentialType", self._type(Kind.CREDENTIAL, name))
+
+    def cache_type(self, name: str) -> CacheType:
+        """Return the type of cache of this name.
+
+        Raises:
+            UsageFault: as for `evaluator_type`.
+        """
+        return cast("CacheType", self._type(Kind.CACHE, name))
 
     def provider(self, kind: Kind, name: str) -> PluginReport:
         """Return the plugin that registers a type which is there."""

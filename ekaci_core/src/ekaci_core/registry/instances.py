@@ -11,7 +11,7 @@ from typing import Any, Final, Self, TypeVar
 import anyio
 import anyio.abc
 
-from ekaci_core.api import Builder, CredentialSource, DiscoversBuilders, Evaluator, Forge, PluginContext
+from ekaci_core.api import Builder, Cache, CredentialSource, DiscoversBuilders, Evaluator, Forge, PluginContext
 from ekaci_core.registry.catalogue import Registry
 from ekaci_core.registry.guard import Translating
 from ekaci_core.registry.guarded import GuardedBuilder, GuardedEvaluator
@@ -96,6 +96,15 @@ class Instances:
         who = self._who(Kind.FORGE, name)
         inner = await self._open(found.config, config, found.open, who)
         return GuardedForge(inner, who=who, log=self._context.log)
+
+    async def cache(self, name: str, config: Any) -> Cache:
+        """Open a cache; arguments and errors as for `evaluator`."""
+        from ekaci_core.registry.guarded_cache import GuardedCache  # noqa: PLC0415 - only a server has caches
+
+        found = self._registry.cache_type(name)
+        who = self._who(Kind.CACHE, name)
+        inner = await self._open(found.config, config, found.open, who)
+        return GuardedCache(inner, who=who, log=self._context.log)
 
     async def credential_source(self, name: str, config: Any = None) -> CredentialSource:
         """Open a credential source; arguments and errors as for `evaluator`. Its calls are guarded where it is used."""

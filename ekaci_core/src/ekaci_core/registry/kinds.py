@@ -12,6 +12,7 @@ class Kind(enum.Enum):
     BUILDER = "builder"
     FORGE = "forge"
     CREDENTIAL = "credential"
+    CACHE = "cache"
 
     @property
     def hook(self) -> str:

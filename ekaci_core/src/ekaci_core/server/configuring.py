@@ -95,7 +95,7 @@ def judge_repository(file: Path) -> tuple[str, ...]:
 
 
 def missing_plugins(config: ServerConfig, registry: Registry) -> tuple[Problem, ...]:
-    """Name the forges and credential sources that no active plugin brings, each where it is first used."""
+    """Name the forges, caches and credential sources that no active plugin brings, each where it is first used."""
     tables = {registry.forge_type(name).table for name in registry.names(Kind.FORGE)}
     sources = registry.names(Kind.CREDENTIAL)
     found: dict[str, str] = {}
@@ -105,6 +105,10 @@ def missing_plugins(config: ServerConfig, registry: Registry) -> tuple[Problem, 
     for at, use in credential_uses(config):
         if use.source not in sources:
             found.setdefault(f"no active plugin brings the credential source {use.source}", f"{at}.credentials")
+    for cache in config.caches:
+        if cache.cache_type not in registry.names(Kind.CACHE):
+            what = f"no active plugin brings the cache type {cache.cache_type}"
+            found.setdefault(what, address(cache.at, "cache_type"))
     return tuple(Problem(at, what, config.places.nearest(at)) for what, at in found.items())
 
 
@@ -131,7 +135,8 @@ def shapes_of(registry: Registry) -> Shapes:
     sources: dict[str, type[Any]] = {
         name: registry.credential_type(name).config for name in registry.names(Kind.CREDENTIAL)
     }
-    return Shapes().extended(forges={each.table: each.config for each in forges}, sources=sources)
+    caches = {name: registry.cache_type(name).config for name in registry.names(Kind.CACHE)}
+    return Shapes().extended(forges={each.table: each.config for each in forges}, sources=sources, caches=caches)
 
 
 def _builder_problems(file: MachineFile, registry: Registry, log: Logger) -> Iterator[Problem]:

@@ -1,0 +1,1 @@
+"""Binary caches that EkaCI pushes to."""

@@ -1,0 +1,1 @@
+"""The cache type ``nix-copy``: what Nix itself knows as destinations of ``nix copy``."""
