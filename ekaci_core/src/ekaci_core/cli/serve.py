@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 
 import anyio
 import click
@@ -19,6 +20,10 @@ from ekaci_core.server.serving import serve as run_server
 from ekaci_core.telemetry import LOG, configure_logs
 
 _SIGNALLED = 128
+_TO_STOP_SECONDS = 120.0
+"""Beside the grace of builds: for what is wanted at forges, and for plugins to close."""
+_AT_ONCE_SECONDS = 10.0
+"""After a second signal."""
 
 
 @click.command()
@@ -35,15 +40,37 @@ def serve(*, flags: ServerFlags) -> int:
     return anyio.run(_served, config, registry)
 
 
+class _Overdue:
+    """Ends the process where stopping takes too long: what is known is in the database, whatever a plugin waits for."""
+
+    def __init__(self) -> None:
+        self._timer: threading.Timer | None = None
+
+    def begin(self, seconds: float, status: int) -> None:
+        """Give so many seconds; a second time it counts anew."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = threading.Timer(seconds, self._leave, [seconds, status])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _leave(self, seconds: float, status: int) -> None:
+        LOG.warning("stop_overdue", after_seconds=seconds, do="look for a plugin_left_behind above")
+        os._exit(status)
+
+
 async def _served(config: ServerConfig, registry: Registry) -> int:
     stop = anyio.Event()
     received: list[int] = []
+    overdue = _Overdue()
 
     async def watch(scope: anyio.CancelScope) -> None:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for number in signals:
                 if received:
                     scope.cancel()
+                patience = _AT_ONCE_SECONDS if received else config.shutdown_grace_seconds + _TO_STOP_SECONDS
+                overdue.begin(patience, _SIGNALLED + int(number))
                 received.append(int(number))
                 stop.set()
 

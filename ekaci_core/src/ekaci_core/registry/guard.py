@@ -16,6 +16,7 @@ import anyio
 import attrs
 
 from ekaci_core.api import EkaciError, InfrastructureFault, Logger
+from ekaci_core.registry.apart import NoAnswer, apart
 
 Result = TypeVar("Result")
 Otherwise = TypeVar("Otherwise")
@@ -69,6 +70,7 @@ async def guarded(
     who: str,
     log: Logger,
     deadline_seconds: float | None = None,
+    left_behind_after_seconds: float | None = None,
 ) -> Result | Otherwise:
     """Await a plugin's call; a surprise or a missed deadline becomes an outcome.
 
@@ -78,21 +80,24 @@ async def guarded(
         who: names the plugin in the log.
         log: gets one warning for each surprise.
         deadline_seconds: cancel the call after so long; None waits for ever.
+        left_behind_after_seconds: where it is given, the call has a task of its own, and one that goes on for so long
+            after it was cancelled is left behind (`apart`). Without it the caller waits.
 
     Raises:
         EkaciError: what the plugin raised by the contract.
     """
+    surprise = Surprise(f"no answer within {deadline_seconds} seconds", TimeoutError())
     try:
-        if deadline_seconds is None:
-            return await call()
+        if left_behind_after_seconds is not None:
+            grace = left_behind_after_seconds
+            return await apart(call, who=who, log=log, deadline_seconds=deadline_seconds, grace_seconds=grace)
         with anyio.move_on_after(deadline_seconds):
             return await call()
     except EkaciError:
         raise
     except Exception as error:  # noqa: BLE001 - the boundary; cancellation is no Exception
-        surprise = surprise_of(error)
-    else:
-        surprise = Surprise(f"no answer within {deadline_seconds} seconds", TimeoutError())
+        if not isinstance(error, NoAnswer):
+            surprise = surprise_of(error)
     log.warning("plugin_failed", who=who, error=surprise.message)
     return otherwise(surprise)
 

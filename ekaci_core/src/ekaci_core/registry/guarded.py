@@ -23,6 +23,7 @@ from ekaci_core.api import (
     StorePath,
     System,
 )
+from ekaci_core.registry.apart import LEFT_BEHIND_AFTER_SECONDS
 from ekaci_core.registry.guard import Translating, guarded
 
 GRACE_SECONDS: Final = 120
@@ -112,6 +113,7 @@ class GuardedBuilder:
                 who=self._who,
                 log=self._log,
                 deadline_seconds=request.max_duration_seconds + GRACE_SECONDS,
+                left_behind_after_seconds=LEFT_BEHIND_AFTER_SECONDS,
             )
         except EkaciError as error:
             return self._interrupted(str(error))
@@ -130,6 +132,7 @@ class GuardedBuilder:
                 who=self._who,
                 log=self._log,
                 deadline_seconds=deadline,
+                left_behind_after_seconds=LEFT_BEHIND_AFTER_SECONDS,
             )
         except EkaciError as error:
             return self._interrupted(str(error))

@@ -18,6 +18,7 @@ from ekaci_core.api import (
     StorePath,
     UsageFault,
 )
+from ekaci_core.registry.apart import LEFT_BEHIND_AFTER_SECONDS
 from ekaci_core.registry.guard import Surprise, guarded
 
 MISSING_SECONDS: Final = 600.0
@@ -58,6 +59,7 @@ class GuardedCache:
             who=self._who,
             log=self._log,
             deadline_seconds=self._missing_seconds,
+            left_behind_after_seconds=LEFT_BEHIND_AFTER_SECONDS,
         )
         if not isinstance(found, frozenset) or not found <= frozenset(paths):
             shown = type(found).__name__ if not isinstance(found, frozenset) else "paths that nobody asked for"
@@ -78,6 +80,7 @@ class GuardedCache:
                 who=self._who,
                 log=self._log,
                 deadline_seconds=self._push_seconds,
+                left_behind_after_seconds=LEFT_BEHIND_AFTER_SECONDS,
             )
         except EkaciError as fault:
             return self._all_failed(request, str(fault), transient=not isinstance(fault, UsageFault))

@@ -29,6 +29,7 @@ from ekaci_core.api import (
     WriteBudget,
 )
 from ekaci_core.model.errors import EkaciError
+from ekaci_core.registry.apart import LEFT_BEHIND_AFTER_SECONDS
 from ekaci_core.registry.guard import Surprise, Translating, guarded
 
 DEADLINE_SECONDS: Final = 60.0
@@ -149,7 +150,14 @@ class GuardedForge:
         return await self._asked(self._inner.examine)
 
     async def _asked(self, call: Callable[[], Awaitable[Result]]) -> Result:
-        return await guarded(call, self._unexpected, who=self._who, log=self._log, deadline_seconds=DEADLINE_SECONDS)
+        return await guarded(
+            call,
+            self._unexpected,
+            who=self._who,
+            log=self._log,
+            deadline_seconds=DEADLINE_SECONDS,
+            left_behind_after_seconds=LEFT_BEHIND_AFTER_SECONDS,
+        )
 
     async def _published(self, call: Callable[[], Awaitable[Published | PublishFailed]]) -> Published | PublishFailed:
         try:
@@ -159,6 +167,7 @@ class GuardedForge:
                 who=self._who,
                 log=self._log,
                 deadline_seconds=DEADLINE_SECONDS,
+                left_behind_after_seconds=LEFT_BEHIND_AFTER_SECONDS,
             )
         except EkaciError as fault:
             return PublishFailed(str(fault), RETRY_SECONDS)

@@ -9,6 +9,7 @@ import anyio
 import attrs
 
 from ekaci_core.api import Clock, CredentialSource, EkaciError, InfrastructureFault, Lease, Logger, Secret
+from ekaci_core.registry.apart import LEFT_BEHIND_AFTER_SECONDS
 from ekaci_core.registry.guard import guarded
 
 RESOLVE_SECONDS: Final = 30.0
@@ -168,7 +169,12 @@ class HeldSource:
 
         # What a source raises against its contract is not shown: nobody knows what stands in it.
         return await guarded(
-            self._inner.resolve, unexpected, who=self._who, log=_Quiet(self._log), deadline_seconds=RESOLVE_SECONDS
+            self._inner.resolve,
+            unexpected,
+            who=self._who,
+            log=_Quiet(self._log),
+            deadline_seconds=RESOLVE_SECONDS,
+            left_behind_after_seconds=LEFT_BEHIND_AFTER_SECONDS,
         )
 
     @property
