@@ -141,6 +141,9 @@ def test_no_task_without_a_parent(modules: list[Module]) -> None:
     bare = [
         f"{module.shown}:{node.lineno}"
         for module in modules
+        if not module.shown.endswith(
+            "registry/apart.py"
+        )  # its tasks outlive who waits for them: that is what it is for
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Attribute)
         and (node.attr == "ensure_future" or (node.attr == "create_task" and not _is_task_group(node.value)))

@@ -31,13 +31,13 @@ class _Call(Generic[Result]):
         self.scope = anyio.CancelScope()
         self.ended = anyio.Event()
         self.values: list[Result] = []
-        self.error: BaseException | None = None
+        self.error: Exception | SystemExit | None = None
 
     async def run(self) -> None:
         try:
             with self.scope:
                 self.values.append(await self._call())
-        except BaseException as error:  # noqa: BLE001 - it is raised again where somebody waits
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is raised again where somebody waits
             self.error = error
         finally:
             self.ended.set()
@@ -57,7 +57,7 @@ async def apart(
 
     Raises:
         NoAnswer: it was cancelled at its deadline.
-        BaseException: what the call raised.
+        Exception: what the call raised.
     """
     running = _Call(call)
     task = asyncio.get_running_loop().create_task(running.run(), name=who)
@@ -75,8 +75,6 @@ async def apart(
             log.warning("plugin_left_behind", who=who, after_seconds=grace_seconds, do="restart the server to end it")
     if running.values:
         return running.values[0]
-    if isinstance(running.error, Exception):
-        raise running.error
-    if running.error is not None and not running.scope.cancel_called:
-        raise RuntimeError(f"ended by {type(running.error).__name__}") from running.error
-    raise NoAnswer
+    if isinstance(running.error, SystemExit):
+        raise RuntimeError("it wants to end the process (SystemExit)") from running.error
+    raise running.error or NoAnswer
