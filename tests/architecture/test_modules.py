@@ -15,6 +15,7 @@ VAGUE_NAMES = {"utils", "helpers", "common", "manager", "base", "misc"}
 # The only places that catch whatever comes.
 CATCH_ALL = {
     "ekaci_core/src/ekaci_core/registry/guard.py",  # the boundary around plugins
+    "ekaci_core/src/ekaci_core/registry/apart.py",  # likewise
     "ekaci_core/src/ekaci_core/cli/main.py",  # the end of the command line
     "ekaci_core/src/ekaci_core/intake/handling.py",  # one delivery must not keep all others from being handled
     "ekaci_core/src/ekaci_core/server/reviewing.py",  # one review must not keep all others from being made

@@ -31,13 +31,15 @@ class _Call(Generic[Result]):
         self.scope = anyio.CancelScope()
         self.ended = anyio.Event()
         self.values: list[Result] = []
-        self.error: Exception | SystemExit | None = None
+        self.error: Exception | None = None
 
     async def run(self) -> None:
         try:
             with self.scope:
                 self.values.append(await self._call())
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is raised again where somebody waits
+        except SystemExit:
+            self.error = RuntimeError("it wants to end the process (SystemExit)")
+        except Exception as error:  # noqa: BLE001 - it is raised again where somebody waits
             self.error = error
         finally:
             self.ended.set()
@@ -75,6 +77,4 @@ async def apart(
             log.warning("plugin_left_behind", who=who, after_seconds=grace_seconds, do="restart the server to end it")
     if running.values:
         return running.values[0]
-    if isinstance(running.error, SystemExit):
-        raise RuntimeError("it wants to end the process (SystemExit)") from running.error
     raise running.error or NoAnswer
