@@ -55,3 +55,11 @@ def test_every_distribution_is_complete(root: Path) -> None:
         folder = project.parent
         for needed in ("README.md", "LICENSE", f"src/{folder.name}/py.typed"):
             assert (folder / needed).is_file(), f"{folder.name} has no {needed}"
+
+
+def test_the_plugins_that_the_page_shows_are_those_that_are_tested(root: Path) -> None:
+    page = (root / "docs/how-to/write-a-plugin.md").read_text("utf-8")
+    files = sorted((root / "tests/outside_plugin").glob("*/**/*.py"))
+    shown = [path for path in files if path.read_text("utf-8").strip() and "__pycache__" not in path.parts]
+    assert len(shown) >= 6
+    assert [str(path.relative_to(root)) for path in shown if path.read_text("utf-8").rstrip() not in page] == []

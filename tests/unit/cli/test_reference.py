@@ -18,11 +18,11 @@ COMMANDS = {name: each for name in ekaci.list_commands(CONTEXT) if (each := ekac
 
 
 def options(command: click.Command) -> set[str]:
-    if isinstance(command, click.Group):
-        return {name for each in command.commands.values() for name in options(each)}
-    return {
+    own = {
         name for each in command.params if isinstance(each, click.Option) for name in (*each.opts, *each.secondary_opts)
     }
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    return own.union(*(options(each) for each in below))
 
 
 SECTIONS = {text.partition(" ")[0].partition("`")[0]: text for text in PAGE.split("\n## `ekaci ")[1:]}

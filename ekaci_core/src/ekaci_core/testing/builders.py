@@ -42,6 +42,7 @@ from ekaci_core.api import (
     PluginContext,
 )
 from ekaci_core.builtin.nix_programs import NixCommands
+from ekaci_core.builtin.programs import ProgramCommands
 from ekaci_core.nix.records import read_record
 from ekaci_core.process.running import run
 
@@ -80,8 +81,11 @@ class SilentLogger:
 
 
 def plugin_context(environment: Mapping[str, str]) -> PluginContext:
-    """Return a context with the real time and no log."""
-    return PluginContext(clock=RealClock(), log=SilentLogger(), environment=environment, nix=NixCommands(environment))
+    """Return a context with the real time and no log, whose programs run."""
+    nix = NixCommands(environment)
+    return PluginContext(
+        clock=RealClock(), log=SilentLogger(), environment=environment, nix=nix, programs=ProgramCommands()
+    )
 
 
 @attrs.frozen
