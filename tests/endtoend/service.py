@@ -51,6 +51,8 @@ class Service:
     settings: str = ""
     grace_seconds: int = 1
     evaluator: str = "nix"
+    mode: str = "webhook"
+    secret: str | None = SECRET
     url: str = ""
 
     @property
@@ -81,11 +83,14 @@ workers = 2
 
 [[github_apps]]
 id = "test"
+mode = "{self.mode}"
 base_url = "{self.github.url}"
 credentials = {{ github-app-key-file = {{ app_id_env = "MY_APP", key_file = "{key}" }} }}
 """
         )
-        environment = {**self.environment, "MY_APP": str(self.app.id), "WEBHOOK_SECRET": SECRET}
+        environment = {**self.environment, "MY_APP": str(self.app.id)}
+        if self.secret is not None:
+            environment["WEBHOOK_SECRET"] = self.secret
         path = self.folder / "server.log"
         before = path.read_text().count("listening at") if path.exists() else 0
         with path.open("ab") as log:

@@ -34,6 +34,7 @@ from ekaci_forge_github.api import Api
 from ekaci_forge_github.config import GitHubAppConfig
 from ekaci_forge_github.deliveries import ask_again
 from ekaci_forge_github.faults import ApiFault
+from ekaci_forge_github.news import News
 from ekaci_forge_github.publishing import Publisher
 from ekaci_forge_github.reading import Reader
 from ekaci_forge_github.uses import Use
@@ -56,6 +57,7 @@ class GitHubForge:
         self._api = api
         self._reader = Reader(api)
         self._publisher = Publisher(api)
+        self._news = News(api, self._reader)
 
     @property
     def host(self) -> str:
@@ -141,6 +143,10 @@ class GitHubForge:
     async def missed_deliveries(self, *, since: float, known: Collection[str]) -> Sequence[str]:
         """Ask for deliveries that are not known, to be sent again."""
         return await ask_again(self._api, since=since, known=known)
+
+    async def news(self, repository: RepositoryId, *, since: float) -> Sequence[ForgeEvent]:
+        """Ask what happened in a repository."""
+        return await self._news.since(repository, since)
 
     async def examine(self) -> Sequence[Finding]:
         """Compare what was granted with what is needed."""

@@ -294,6 +294,11 @@ class MemoryForge:
 
         return await self.told(ask_again)
 
+    async def news(self, repository: RepositoryId, *, since: float) -> Sequence[ForgeEvent]:
+        pulls = [each for each in await self.open_pull_requests(repository) if each.repository == repository]
+        del since
+        return [PullRequestChanged(PullRequestAction.SYNCHRONIZED, each, each.author) for each in pulls]
+
     async def examine(self) -> Sequence[Finding]:
         well = await self.told(lambda: self.server.may_write_checks)
         return [Finding("checks", well, "granted" if well else "missing", "" if well else "showing checks")]

@@ -337,6 +337,15 @@ class FindsAllWell(MemoryForge):
         return [Finding("checks", well=True, text="granted")]
 
 
+@rejected_by("test_news_tells_of_all_that_is_open_and_each_time_the_same")
+class TellsNewsOnce(MemoryForge):
+    was_asked = False
+
+    async def news(self, repository: RepositoryId, *, since: float) -> Sequence[ForgeEvent]:
+        asked, self.was_asked = self.was_asked, True
+        return [] if asked else await super().news(repository, since=since)
+
+
 @rejected_by("test_it_serves_what_it_is_configured_for")
 class ServesTheWholeForge(MemoryForge):
     def serves(self, repository: RepositoryId, branch: Branch | None = None) -> bool:

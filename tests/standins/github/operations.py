@@ -57,6 +57,7 @@ OPERATIONS: Final[dict[str, str]] = {
     "issues/update-comment": "issues:write|pull_requests:write",
     "issues/get-comment": "issues:read|pull_requests:read",
     "issues/list-comments": "issues:read|pull_requests:read",
+    "issues/list-comments-for-repo": "issues:read|pull_requests:read",
     "issues/delete-comment": "issues:write|pull_requests:write",
     "reactions/create-for-issue-comment": "issues:write|pull_requests:write",
     "reactions/list-for-issue-comment": "issues:read|pull_requests:read",

@@ -126,6 +126,16 @@ def comments(call: Call) -> Answer:
     return Answer([call.world.shapes.comment(call.place, each) for each in page], headers=headers)
 
 
+@answers("issues/list-comments-for-repo")
+def all_comments(call: Call) -> Answer:
+    """List the comments of a repository; ``sort`` and ``direction`` count only with each other."""
+    since = call.query.get("since", "")
+    wanted = [each for each in call.place.comments.values() if moment(each.updated_at) >= since]
+    wanted.sort(key=lambda each: each.updated_at, reverse=call.query.get("direction") == "desc")
+    page, headers = call.page(wanted)
+    return Answer([call.world.shapes.comment(call.place, each) for each in page], headers=headers)
+
+
 @answers("issues/delete-comment")
 def delete_comment(call: Call) -> Answer:
     """Delete a comment."""

@@ -209,6 +209,7 @@ class Shapes:
             "body": each.body,
             "user": self.user(each.user),
             "url": f"{api}/comments/{each.id}",
+            "html_url": f"{self.url}/{repository.full_name}/pull/{each.number}#issuecomment-{each.id}",
             "issue_url": f"{api}/{each.number}",
             "author_association": "NONE",
             "created_at": moment(each.created_at),

@@ -31,6 +31,15 @@ class ForgeCapability(enum.Enum):
     DELIVERY_LOG = "log of deliveries"
     """Deliveries that failed can be asked for again."""
     REACTIONS = "reactions to comments"
+    NEWS = "news without webhooks"
+    """It can be polled: it is asked for what happened, where no webhook reaches the server."""
+
+
+class ForgeMode(enum.Enum):
+    """How news of a forge arrives."""
+
+    WEBHOOK = "webhook"
+    POLL = "poll"
 
 
 @attrs.frozen(kw_only=True)
@@ -42,6 +51,8 @@ class ForgeConfig:
         credentials: where its token or key comes from.
         permissions: the repositories, and the branches that changes go into, that it serves.
         webhook_secret: signs deliveries; the server's own where the table has none.
+        mode: whether the forge tells us, or is asked.
+        poll_seconds: how often it is asked.
         insecure_webhooks: whether deliveries are believed without a secret; the server sets it, no table does.
     """
 
@@ -49,6 +60,8 @@ class ForgeConfig:
     credentials: CredentialUse | None = None
     permissions: Permissions = Permissions()
     webhook_secret: Secret | None = None
+    mode: ForgeMode = ForgeMode.WEBHOOK
+    poll_seconds: int = 60
     insecure_webhooks: bool = False
 
 
@@ -212,6 +225,15 @@ class Forge(Protocol):
         """Ask for deliveries after a time (seconds since the epoch) that failed or are not ``known``, to be sent again.
 
         Returns the names of those that the forge will send again. Empty where the forge keeps no log.
+        """
+        ...
+
+    async def news(self, repository: RepositoryId, *, since: float) -> Sequence[ForgeEvent]:
+        """Ask what happened in a repository, as its webhooks would have told it: only with the capability `NEWS`.
+
+        Every pull request that is open, as `PullRequestAction.SYNCHRONIZED` (or ``DRAFTED``), those that were closed,
+        and comments, each after a time (seconds since the epoch), and where the default branch is. The same news is
+        equal each time: what was told before is dropped by whoever asks.
         """
         ...
 

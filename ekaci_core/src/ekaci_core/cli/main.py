@@ -24,6 +24,7 @@ _MODULES: Final = {
     "drv": ("drv",),
     "logs": ("logs",),
     "plugins": ("plugins",),
+    "poll": ("poll",),
     "queue": ("queue",),
     "review": ("review",),
     "serve": ("serve",),

@@ -11,6 +11,7 @@ import threading
 import anyio
 import click
 
+from ekaci_core.bus import Wakeup
 from ekaci_core.cli.server_flags import ServerFlags, server_flags
 from ekaci_core.cli.streams import say
 from ekaci_core.config.server import ServerConfig
@@ -32,7 +33,7 @@ def serve(*, flags: ServerFlags) -> int:
     """Run the server: take webhooks, review pull requests, and report on them.
 
     SIGTERM and Ctrl-C end it in order: what is being built may end within `shutdown_grace_seconds`. A second signal
-    ends it at once.
+    ends it at once. SIGHUP has forges that are polled asked now.
     """
     configure_logs(sys.stderr, level=logging.INFO)
     registry = load_registry(os.environ, LOG)
@@ -62,11 +63,14 @@ class _Overdue:
 async def _served(config: ServerConfig, registry: Registry) -> int:
     stop = anyio.Event()
     received: list[int] = []
-    overdue = _Overdue()
+    overdue, poll = _Overdue(), Wakeup()
 
     async def watch(scope: anyio.CancelScope) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             async for number in signals:
+                if number == signal.SIGHUP:
+                    poll.wake()
+                    continue
                 if received:
                     scope.cancel()
                 patience = _AT_ONCE_SECONDS if received else config.shutdown_grace_seconds + _TO_STOP_SECONDS
@@ -84,6 +88,7 @@ async def _served(config: ServerConfig, registry: Registry) -> int:
                 log=LOG,
                 stop=stop,
                 listening=lambda url: say(f"listening at {url}"),
+                poll=poll,
             )
         tasks.cancel_scope.cancel()
     return _SIGNALLED + received[-1] if scope.cancelled_caught else 0

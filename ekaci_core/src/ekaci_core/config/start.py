@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ekaci_core.api import ForgeMode
 from ekaci_core.config.convert import address
 from ekaci_core.config.credential_sources import cannot_name_app
 from ekaci_core.config.entries import GITHUB_APPS
@@ -28,7 +29,8 @@ def missing_for_start(config: ServerConfig) -> tuple[Problem, ...]:
     """Name what a server cannot start without."""
     if config.security.webhook_secret is not None or config.security.allow_insecure_webhooks:
         return ()
-    if config.forges and all(forge.config.webhook_secret is not None for forge in config.forges):
+    told = [forge for forge in config.forges if forge.config.mode is ForgeMode.WEBHOOK]
+    if config.forges and all(forge.config.webhook_secret is not None for forge in told):
         return ()
     what = (
         "there is no secret for webhooks: set WEBHOOK_SECRET to the one that the forge signs deliveries with "

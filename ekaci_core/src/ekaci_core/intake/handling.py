@@ -17,6 +17,7 @@ from ekaci_core.intake.gathering import Gathering
 from ekaci_core.intake.needs import IntakeStore
 from ekaci_core.intake.pauses import Pauses
 from ekaci_core.intake.policy import IntakePolicy
+from ekaci_core.intake.polled import NEWS_KIND, NotNews, event_of
 from ekaci_core.intake.subject import Subject, repository_of, subject_of
 from ekaci_core.process.plain import one_line
 from ekaci_core.registry.open_forge import OpenForge
@@ -84,10 +85,12 @@ class Handling:
             return Item(bare, InfrastructureFault(what, do="look whether it is configured, then start again"))
         received = Received(delivery.name, delivery.kind, delivery.payload)
         try:
+            if delivery.kind == NEWS_KIND:
+                return Item(bare, event_of(delivery.payload))
             if len(delivery.payload) > LARGE_BYTES:
                 return Item(bare, await anyio.to_thread.run_sync(found.forge.parse, received))
             return Item(bare, found.forge.parse(received))
-        except EkaciError as fault:
+        except (EkaciError, NotNews) as fault:
             return Item(bare, str(fault))
 
     async def attempt(self, item: Item, attempts: int) -> float | None:

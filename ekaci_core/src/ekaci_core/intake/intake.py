@@ -44,6 +44,7 @@ class Intake:
         arrivals: Wakeup,
         reviews_changed: Callable[[], None],
         pauses: Pauses | None = None,
+        told: Sequence[OpenForge] | None = None,
     ) -> None:
         """Prepare.
 
@@ -56,13 +57,14 @@ class Intake:
             arrivals: woken when a delivery was stored, or one is to be handled again.
             reviews_changed: called when there is something new for who makes reviews.
             pauses: when what could not be handled is tried again.
+            told: those that send deliveries, and are asked for what did not arrive; None for all.
         """
         self.commands = Commands(store, clock, log, reviews_changed)
         self._store = store
         self._handling = Handling(
             store, forges, policy, commands=self.commands, clock=clock, log=log, pauses=pauses or Pauses()
         )
-        self._catching_up = CatchingUp(store, forges, clock, log)
+        self._catching_up = CatchingUp(store, forges if told is None else told, clock, log)
         self._log = log
         self._arrivals = arrivals
         self._from_the_first = False

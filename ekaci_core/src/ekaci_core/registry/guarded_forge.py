@@ -145,6 +145,10 @@ class GuardedForge:
         """Ask for deliveries that failed."""
         return await self._asked(lambda: self._inner.missed_deliveries(since=since, known=known))
 
+    async def news(self, repository: RepositoryId, *, since: float) -> Sequence[ForgeEvent]:
+        """Ask what happened in a repository."""
+        return await self._asked(lambda: self._inner.news(repository, since=since))
+
     async def examine(self) -> Sequence[Finding]:
         """Compare what was granted with what is needed."""
         return await self._asked(self._inner.examine)

@@ -16,6 +16,7 @@ from ekaci_core.config.load import server_converter
 from ekaci_core.config.server import ServerConfig
 from ekaci_core.git.mirror import Mirrors
 from ekaci_core.intake import Intake, IntakePolicy
+from ekaci_core.intake.polling import Polling
 from ekaci_core.intake.reconciling import Reconciling
 from ekaci_core.model.event import ReviewEvent
 from ekaci_core.nix.advisories import root_escalation
@@ -50,6 +51,7 @@ class Services:
     publisher: Publisher
     intake: Intake
     reconciling: Reconciling
+    polling: Polling
     arrivals: Wakeup
     events: Broadcast[ReviewEvent]
     places: ServerPlaces
@@ -111,6 +113,30 @@ class _Opening:
         places = ServerPlaces.of(config)
         places.make()
         self.stack.enter_context(places.alone())
+        parts, credentials = await self._parts(places)
+        store, forges = parts.store, parts.forges
+        asked, arrivals = Wakeup(), Wakeup()
+        publisher = Publisher(store, forges.serving, clock, log, parts.posted)
+        intake = self._intake(store, forges, arrivals, asked)
+        reconciling = Reconciling(store, forges.instances, intake.commands, log)
+        polling = Polling(store, forges.polled, clock=clock, log=log, stored=arrivals.wake)
+        return Services(
+            config,
+            parts,
+            Reviewing(parts, asked),
+            publisher,
+            intake,
+            reconciling,
+            polling,
+            arrivals,
+            self.events,
+            places,
+            credentials,
+        )
+
+    async def _parts(self, places: ServerPlaces) -> tuple[ReviewParts, Credentials]:
+        """Open what reviews are made with."""
+        config, clock, log = self.config, self.clock, self.log
         context = self._context()
         nix = await probe(context.environment)
         _warn_of(nix, log)
@@ -120,7 +146,6 @@ class _Opening:
         scheduler = await self._scheduler(store, nix, context, instances, places)
         folders = CheckoutFolders(places.worktrees, private_folder())
         await folders.prune()
-        asked, posted, arrivals = Wakeup(), Wakeup(), Wakeup()
         parts = ReviewParts(
             store,
             forges,
@@ -135,15 +160,9 @@ class _Opening:
             _limits(config),
             clock,
             log,
-            posted,
+            Wakeup(),
         )
-        publisher = Publisher(store, forges.serving, clock, log, posted)
-        intake = self._intake(store, forges, arrivals, asked)
-        reconciling = Reconciling(store, forges.instances, intake.commands, log)
-        reviewing = Reviewing(parts, asked)
-        return Services(
-            config, parts, reviewing, publisher, intake, reconciling, arrivals, self.events, places, credentials
-        )
+        return parts, credentials
 
     def _context(self) -> PluginContext:
         given = nix_environment(self.environment)
@@ -195,6 +214,7 @@ class _Opening:
             log=self.log,
             arrivals=arrivals,
             reviews_changed=asked.wake,
+            told=forges.told,
         )
 
 

@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import attrs
 
-from ekaci_core.api import Branch, Forge, InfrastructureFault, RepositoryId
+from ekaci_core.api import (
+    Branch,
+    Forge,
+    ForgeCapability,
+    ForgeMode,
+    InfrastructureFault,
+    RepositoryId,
+    UsageFault,
+)
 from ekaci_core.config.entries import ForgeEntry
 from ekaci_core.registry import Instances, Kind, Registry
 from ekaci_core.registry.open_forge import OpenForge
 
+LEAST_POLL_SECONDS: Final = 5
+
 
 @attrs.frozen
 class Forges:
-    """All that are open, in the order of the configuration; ``paths`` says where which types' webhooks arrive."""
+    """All that are open, in the order of the configuration.
+
+    ``paths`` says where which types' webhooks arrive, and ``polled`` who is asked instead, and how often in seconds.
+    """
 
     instances: Sequence[OpenForge] = ()
+    polled: Sequence[tuple[OpenForge, float]] = ()
     paths: Mapping[str, Sequence[OpenForge]] = attrs.field(factory=dict)
+
+    @property
+    def told(self) -> Sequence[OpenForge]:
+        """Those that tell us by webhooks."""
+        asked = {id(each) for each, _ in self.polled}
+        return tuple(each for each in self.instances if id(each) not in asked)
 
     def serving(self, repository: RepositoryId, branch: Branch | None = None) -> Forge | None:
         """Find who is configured for a repository; the first one counts."""
@@ -49,12 +70,25 @@ async def open_forges(registry: Registry, instances: Instances, entries: Sequenc
     """
     types = {(found := registry.forge_type(name)).table: (name, found) for name in registry.names(Kind.FORGE)}
     opened: list[OpenForge] = []
+    polled: list[tuple[OpenForge, float]] = []
     for entry in entries:
         name = types[entry.table][0] if entry.table in types else entry.table
         forge = await instances.forge(name, entry.config)
-        opened.append(OpenForge(name, entry.config.id or entry.at, forge))
-    paths: dict[str, list[OpenForge]] = {}
-    for name, found in types.values():
-        if found.webhook_path is not None:
-            paths[found.webhook_path] = [each for each in opened if each.type == name]
-    return Forges(tuple(opened), paths)
+        each = OpenForge(name, entry.config.id or entry.at, forge)
+        opened.append(each)
+        if entry.config.mode is ForgeMode.POLL:
+            _check_polled(forge, entry)
+            polled.append((each, float(entry.config.poll_seconds)))
+    forges = Forges(tuple(opened), tuple(polled))
+    kinds = [(name, found.webhook_path) for name, found in types.values() if found.webhook_path is not None]
+    paths = {path: [each for each in forges.told if each.type == name] for name, path in kinds}
+    return attrs.evolve(forges, paths=paths)
+
+
+def _check_polled(forge: Forge, entry: ForgeEntry) -> None:
+    if entry.config.poll_seconds < LEAST_POLL_SECONDS:
+        do = f"take {LEAST_POLL_SECONDS} or more"
+        raise UsageFault("that is too often for any forge", where=f"{entry.at}.poll_seconds", do=do)
+    if ForgeCapability.NEWS not in forge.capabilities:
+        do = 'take mode = "webhook"'
+        raise UsageFault("forges of this type cannot be polled", where=f"{entry.at}.mode", do=do)

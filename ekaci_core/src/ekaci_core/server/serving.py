@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
@@ -12,6 +13,7 @@ import anyio.abc
 from starlette.routing import BaseRoute
 
 from ekaci_core.api import Clock, EkaciError, Logger
+from ekaci_core.bus import Wakeup
 from ekaci_core.config.server import ServerConfig
 from ekaci_core.config.start import check_start
 from ekaci_core.registry import Registry
@@ -38,6 +40,7 @@ async def serve(
     log: Logger,
     stop: anyio.Event,
     listening: Callable[[str], None],
+    poll: Wakeup | None = None,
     clock: Clock | None = None,
 ) -> None:
     """Run a server until ``stop`` is set, and end it in order.
@@ -49,6 +52,7 @@ async def serve(
         log: what operators read.
         stop: asks the server to end.
         listening: told the address once requests are answered.
+        poll: woken where forges that are polled are to be asked at once.
         clock: time; the machine's own unless given.
 
     Raises:
@@ -60,7 +64,7 @@ async def serve(
     manager = ServiceManager.of(environment, log)
     try:
         async with opened(config, registry, environment, clock=clock or SystemClock(), log=log) as services:
-            await _run(services, stop, manager, listening)
+            await _run(services, stop, manager, listening, poll or Wakeup())
     except BaseExceptionGroup as group:
         faults = leaves(group)
         if all(isinstance(each, EkaciError) for each in faults):
@@ -69,7 +73,7 @@ async def serve(
 
 
 async def _run(
-    services: Services, stop: anyio.Event, manager: ServiceManager, listening: Callable[[str], None]
+    services: Services, stop: anyio.Event, manager: ServiceManager, listening: Callable[[str], None], asked: Wakeup
 ) -> None:
     pulse = Pulse(services.clock, services.log)
     readiness = Readiness({"store": store_check(services.store), "work": pulse.check}, services.clock)
@@ -92,6 +96,8 @@ async def _run(
             working.start_soon(enduring, "reviews", services.reviewing.run, log, name="reviews")
             working.start_soon(services.intake.run, name="intake")
             working.start_soon(services.reconciling.run, name="reconciling")
+            working.start_soon(services.polling.run, name="polling")
+            working.start_soon(_poll_when_asked, services, asked, name="polling when asked")
             lasting.start_soon(pulse.beat, name="pulse")
             await lasting.start(front.run, name="web")
             services.log.info("server_ready", url=web.url)
@@ -104,6 +110,12 @@ async def _run(
         web.stop()
         lasting.cancel_scope.cancel()
     services.log.info("server_stopped")
+
+
+async def _poll_when_asked(services: Services, asked: Wakeup) -> None:
+    while True:
+        if await asked.wait(math.inf):
+            services.polling.ask_now()
 
 
 def _keeping(services: Services) -> Housekeeping:

@@ -55,6 +55,7 @@ class SocketAnswers:
             asked.RemoveApprovedUser: steering.remove_approved_user,
             asked.ApprovedUsers: steering.approved_users,
             asked.ForgeCheck: steering.forge_check,
+            asked.Poll: steering.poll,
             asked.ReloadCredentials: partial(reload_credentials, services),
             asked.GitHub: starting.github,
             asked.Git: starting.git,

@@ -130,6 +130,11 @@ class ForgeCheck:
 
 
 @attrs.frozen
+class Poll:
+    """Ask forges that are polled, now."""
+
+
+@attrs.frozen
 class ReloadCredentials:
     """Read all secrets anew."""
 
@@ -205,6 +210,7 @@ Request = (
     | RemoveApprovedUser
     | ApprovedUsers
     | ForgeCheck
+    | Poll
     | ReloadCredentials
     | DrvStatus
     | GitHub

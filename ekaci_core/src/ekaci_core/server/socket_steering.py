@@ -121,6 +121,13 @@ class Steering:
             for each in await self.services.store.approved_users(host)
         ]
 
+    async def poll(self, request: asked.Poll, person: str) -> Sequence[str]:
+        """Have forges that are polled asked now; what they tell comes by the inbox."""
+        del request
+        self.services.log.info("poll_asked_for", by=person)
+        self.services.polling.ask_now()
+        return list(self.services.polling.instances)
+
     async def forge_check(self, request: asked.ForgeCheck, person: str) -> Sequence[Mapping[str, Any]]:
         """Ask all forges what they grant, side by side."""
         del request, person

@@ -21,6 +21,8 @@ from ekaci_core.api import (
     InfrastructureFault,
     Permission,
     Person,
+    PullRequestAction,
+    PullRequestChanged,
     RepositoryId,
     Secret,
 )
@@ -166,6 +168,16 @@ class QuestionConformance:
             missed = await laboratory.miss_delivery()
             assert missed not in await laboratory.forge.missed_deliveries(since=4e9, known=())
             assert missed not in await laboratory.sent_again()
+
+    async def test_news_tells_of_all_that_is_open_and_each_time_the_same(self, laboratory: ForgeLaboratory) -> None:
+        if ForgeCapability.NEWS not in laboratory.forge.capabilities:
+            pytest.skip("it cannot be polled")
+        told = await laboratory.forge.news(laboratory.repository, since=0.0)
+        changed = {each.pull_request.number: each for each in told if isinstance(each, PullRequestChanged)}
+        for expected in laboratory.pull_requests:
+            assert changed[expected.number].pull_request == expected
+            assert changed[expected.number].action is PullRequestAction.SYNCHRONIZED
+        assert list(await laboratory.forge.news(laboratory.repository, since=0.0)) == list(told)
 
     async def test_questions_can_be_asked_at_once(self, laboratory: ForgeLaboratory) -> None:
         found: dict[int, Any] = {}

@@ -81,6 +81,7 @@ class ScriptedForge:
         permissions: what people may do, by login.
         pull_requests: by number.
         given: the repositories that it has been given.
+        happened: what it tells when it is polled.
         missed: names of deliveries that it will send again when asked.
         reactions: comments that were answered, and whether they were accepted.
         files: contents by commit and path.
@@ -102,6 +103,7 @@ class ScriptedForge:
         self.permissions: dict[str, Permission] = {}
         self.pull_requests: dict[int, PullRequest] = {}
         self.given: list[RepositoryId] = []
+        self.happened: list[ForgeEvent] = []
         self.missed: list[str] = []
         self.reactions: list[tuple[int, bool]] = []
         self.files: dict[tuple[CommitSha, str], bytes] = {}
@@ -218,6 +220,12 @@ class ScriptedForge:
         self._request("missed_deliveries")
         return [name for name in self.missed if name not in known]
 
+    async def news(self, repository: RepositoryId, *, since: float) -> Sequence[ForgeEvent]:
+        """Tell what a test has put there."""
+        del since
+        self._request("news")
+        return [event for event in self.happened if _place(event) == repository]
+
     async def examine(self) -> Sequence[Finding]:
         """Find nothing."""
         self._request("examine")
@@ -235,3 +243,8 @@ def _document(body: bytes) -> Mapping[str, Any] | list[Any] | None:
     except (ValueError, RecursionError):
         return None
     return document
+
+
+def _place(event: ForgeEvent) -> RepositoryId | None:
+    place: RepositoryId | None = getattr(getattr(event, "pull_request", event), "repository", None)
+    return place
