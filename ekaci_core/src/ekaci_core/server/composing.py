@@ -25,6 +25,7 @@ from ekaci_core.registry import Instances, Registry
 from ekaci_core.reporting.publishing import Publisher
 from ekaci_core.scheduler import Scheduler, SchedulerSettings
 from ekaci_core.scheduler.graph_limits import GraphLimits
+from ekaci_core.server.addresses import addresses_of
 from ekaci_core.server.builders import BuilderPlan, fixed_output_jobs
 from ekaci_core.server.checkouts import CheckoutFolders, private_folder
 from ekaci_core.server.configuring import shapes_of
@@ -149,7 +150,12 @@ class _Opening:
         given = nix_environment(self.environment)
         programs = NixCommands(given, self.config.retention.log_max_bytes)
         return PluginContext(
-            clock=self.clock, log=self.log, environment=given, nix=programs, programs=ProgramCommands()
+            clock=self.clock,
+            log=self.log,
+            environment=given,
+            nix=programs,
+            programs=ProgramCommands(),
+            addresses=addresses_of(self.config),
         )
 
     async def _instances(self, context: PluginContext) -> tuple[Instances, Credentials]:

@@ -15,7 +15,7 @@ import hvac.exceptions
 from ekaci_core.api import EkaciError, Lease, NotKeyValues, UsageFault, secrets_of
 from ekaci_credentials_vault.expiry import seconds_of
 from ekaci_credentials_vault.faults import RAISED, Denied, fault_of
-from ekaci_credentials_vault.peers import checked_session
+from ekaci_credentials_vault.peers import Resolve, guarded_session
 from ekaci_credentials_vault.settings import VaultSettings
 
 TIMEOUT_SECONDS: Final = 8
@@ -40,13 +40,19 @@ class Token:
 class VaultSession:
     """A client that has logged in, or will when it is first asked."""
 
-    def __init__(self, settings: VaultSettings, environment: Mapping[str, str]) -> None:
-        """Prepare; nothing is asked yet. The token's variable is looked up in ``environment``."""
+    def __init__(self, settings: VaultSettings, environment: Mapping[str, str], resolve: Resolve) -> None:
+        """Prepare; nothing is asked yet.
+
+        Args:
+            settings: checked already.
+            environment: where the token's variable is looked up.
+            resolve: says which addresses of Vault's host may be connected to.
+        """
         self._settings = settings
         self._environment = environment
         self._lock = threading.Lock()
         self._token: Token | None = None
-        session = checked_session()
+        session = guarded_session(resolve)
         session.verify = str(settings.ca_file) if settings.ca_file else True  # the client believes its session alone
         self._client = hvac.Client(
             url=settings.address.rstrip("/"),
