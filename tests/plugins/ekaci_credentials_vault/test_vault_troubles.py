@@ -14,6 +14,7 @@ from tests.plugins.ekaci_credentials_vault.conftest import Vault, addressed, con
 from tests.plugins.ekaci_credentials_vault.vault_stand_in import VaultStandIn, served
 
 from ekaci_core.api import InfrastructureFault, UsageFault
+from ekaci_core.api.context import conceal_nowhere
 from ekaci_credentials_vault import session as blocking
 from ekaci_credentials_vault.session import VaultSession
 from ekaci_credentials_vault.settings import VaultSettings
@@ -26,7 +27,7 @@ StandIn = tuple[VaultStandIn, Vault]
 
 def session(vault: Vault, token: str, **settings: Any) -> VaultSession:
     given = attrs.evolve(VaultSettings(vault.address, f"{vault.two}/s3"), **settings)
-    return VaultSession(given, {"VAULT_TOKEN": token}, addressed)
+    return VaultSession(given, {"VAULT_TOKEN": token}, addressed, conceal_nowhere)
 
 
 def read(of: VaultSession) -> dict[str, str]:
@@ -106,7 +107,7 @@ def test_a_token_that_cannot_be_renewed_is_got_anew(prepared: StandIn) -> None:
     role_id = role.read_role_id("ci", mount_point=mount)["data"]["role_id"]
     secret_id = role.generate_secret_id("ci", mount_point=mount)["data"]["secret_id"]
     settings = VaultSettings(vault.address, f"{vault.two}/s3", auth="approle", auth_mount=mount, role_id=role_id)
-    asked = VaultSession(settings, {"VAULT_SECRET_ID": secret_id}, addressed)
+    asked = VaultSession(settings, {"VAULT_SECRET_ID": secret_id}, addressed, conceal_nowhere)
     asked.read()
     before = set(state.tokens)
     asked.prolong()
@@ -203,8 +204,8 @@ def test_the_next_address_is_tried_where_one_does_not_answer(prepared: StandIn) 
     token = vault.token(f"{vault.two}/data/*")
     leads: list[str] = []
     for leads[:] in (["127.0.0.2", "127.0.0.1"], ["127.0.0.1", "127.0.0.2"]):
-        asked = VaultSession(settings, {"VAULT_TOKEN": token}, lambda _, __: leads)
+        asked = VaultSession(settings, {"VAULT_TOKEN": token}, lambda _, __: leads, conceal_nowhere)
         assert read(asked) == {"KEY": "canary-one"}
-    nobody = VaultSession(settings, {"VAULT_TOKEN": token}, lambda _, __: ("127.0.0.2",))
+    nobody = VaultSession(settings, {"VAULT_TOKEN": token}, lambda _, __: ("127.0.0.2",), conceal_nowhere)
     with pytest.raises(InfrastructureFault, match="cannot be reached"):
         nobody.read()

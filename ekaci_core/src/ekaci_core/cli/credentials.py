@@ -35,6 +35,7 @@ def credentials() -> None:
     help="Read this file instead of what EKA_CI_CONFIG_FILE names or the usual one.",
 )
 @format_option
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
 def test(name: str | None, *, config_file: Path | None, form: str) -> int:
     """Read the secrets of every configured use, or of the one whose table has the id ID, here and now.
 

@@ -38,7 +38,7 @@ from ekaci_core.server.server_places import ServerPlaces
 from ekaci_core.server.shared_builds import SharedBuilds
 from ekaci_core.server.substituting import substitution_of
 from ekaci_core.store import Store, open_store
-from ekaci_core.telemetry import REDACTOR
+from ekaci_core.telemetry import REDACTOR, conceal
 
 
 @attrs.frozen
@@ -156,6 +156,7 @@ class _Opening:
             nix=programs,
             programs=ProgramCommands(),
             addresses=addresses_of(self.config),
+            conceal=conceal,
         )
 
     async def _instances(self, context: PluginContext) -> tuple[Instances, Credentials]:

@@ -17,6 +17,7 @@ from ekaci_core.registry import Instances, Registry
 from ekaci_core.server.addresses import addresses_of
 from ekaci_core.server.configuring import shapes_of
 from ekaci_core.server.credentials import Credentials
+from ekaci_core.telemetry import conceal
 
 
 @attrs.frozen
@@ -73,7 +74,7 @@ async def credential_reports(
     log = _Silence()
     own = dict(environment)
     context = PluginContext(
-        clock=clock, log=log, environment=own, nix=_nix(environment), addresses=addresses_of(config)
+        clock=clock, log=log, environment=own, nix=_nix(environment), addresses=addresses_of(config), conceal=conceal
     )
     found: dict[str, CredentialReport] = {}
     async with Instances(registry, context) as instances:

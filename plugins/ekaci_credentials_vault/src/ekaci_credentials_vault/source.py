@@ -82,7 +82,7 @@ class VaultType:
             """Ask from the thread that is about to connect."""
             return anyio.from_thread.run(partial(context.addresses.resolve, host, port, reach=Reach.PRIVATE))
 
-        session = VaultSession(config, context.environment, resolve)
+        session = VaultSession(config, context.environment, resolve, context.conceal)
         source = VaultSource(session, config.where, context.log, anyio.CapacityLimiter(THREADS))
         # Entered by hand: what is raised while it is open leaves as it came, never in a group.
         tasks = await anyio.create_task_group().__aenter__()
