@@ -130,6 +130,11 @@ class ForgeCheck:
 
 
 @attrs.frozen
+class Credentials:
+    """How it is with the secrets of every use."""
+
+
+@attrs.frozen
 class ReloadCredentials:
     """Read all secrets anew."""
 
@@ -205,6 +210,7 @@ Request = (
     | RemoveApprovedUser
     | ApprovedUsers
     | ForgeCheck
+    | Credentials
     | ReloadCredentials
     | DrvStatus
     | GitHub
