@@ -41,7 +41,7 @@ def planted(scene: Scene) -> Mapping[str, str]:
     return {
         "GITHUB_APP_ID": str(scene.app.id),
         "GITHUB_APP_PRIVATE_KEY": scene.app.private_key,
-        "CANARY_TOKEN": TOKEN,
+        "NIX_CANARY_TOKEN": TOKEN,
         "CANARY_REGION": REGION,
         "JWT_SECRET": SESSIONS,
     }
@@ -61,7 +61,7 @@ def leaky(scene: Scene, tmp_path: Path) -> Scene:
         **service.environment, **planted(scene), "PATH": path, "TMPDIR": str(tmp_path / "crashes"),
     }  # fmt: skip
     service.settings = SETTINGS
-    names = ["GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY", "CANARY_TOKEN", "CANARY_REGION"]
+    names = ["GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY", "NIX_CANARY_TOKEN", "CANARY_REGION"]
     service.credentials = f"{{ env = {{ vars = {json.dumps(names)} }} }}"
     return scene
 
@@ -124,7 +124,7 @@ def test_what_builds_print_and_the_server_holds_can_be_read_nowhere(leaky: Scene
     secrets = secrets_of(scene)
     assert scene.github.world.issued, "there were tokens to print"
     told = {each: run(scene, *each.split()) for each in commands(scene, pull.head_sha)}
-    assert b"CANARY_TOKEN" in told["credentials reload"], "names are shown"
+    assert b"NIX_CANARY_TOKEN" in told["credentials reload"], "names are shown"
     assert b"[REDACTED]" in told[next(each for each in told if each.startswith("config show"))]
     told |= {"the web": web_answers(scene), "the server's log": service.log.encode()}
     told["what GitHub was told"] = json.dumps([each.body for each in scene.github.world.seen]).encode()
@@ -214,7 +214,7 @@ class Source:
 
     async def resolve(self):
         self.asked += 1
-        names = ("GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY", "CANARY_TOKEN")
+        names = ("GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY", "NIX_CANARY_TOKEN")
         secrets = {name: self.environment[name] for name in names}
         if self.asked > 1:
             said = f"cannot use {secrets}"

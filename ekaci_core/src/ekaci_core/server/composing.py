@@ -13,6 +13,7 @@ from ekaci_core.builtin.programs import ProgramCommands
 from ekaci_core.bus import Broadcast, Wakeup
 from ekaci_core.config.hiding import config_secrets
 from ekaci_core.config.load import server_converter
+from ekaci_core.config.secret_variables import secret_variables
 from ekaci_core.config.server import ServerConfig
 from ekaci_core.git.mirror import Mirrors
 from ekaci_core.intake import Intake, IntakePolicy
@@ -147,7 +148,8 @@ class _Opening:
         )
 
     def _context(self) -> PluginContext:
-        given = nix_environment(self.environment)
+        secret = secret_variables(self.config, self.environment)
+        given = nix_environment({name: text for name, text in self.environment.items() if name not in secret})
         programs = NixCommands(given, self.config.retention.log_max_bytes)
         return PluginContext(
             clock=self.clock,
