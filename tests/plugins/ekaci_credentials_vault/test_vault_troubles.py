@@ -127,6 +127,21 @@ def test_a_token_that_cannot_be_renewed_is_got_anew(prepared: StandIn) -> None:
         asked.prolong()
 
 
+def test_tokens_and_what_they_are_got_with_are_told_to_the_core(prepared: StandIn) -> None:
+    state, vault = prepared
+    concealed: list[str] = []
+    mount = vault.method("approle")
+    role = vault.admin.auth.approle
+    role.create_or_update_approle("ci", token_policies=[vault.policy(f"{vault.two}/data/*")], mount_point=mount)
+    role_id = role.read_role_id("ci", mount_point=mount)["data"]["role_id"]
+    secret_id = role.generate_secret_id("ci", mount_point=mount)["data"]["secret_id"]
+    settings = VaultSettings(vault.address, f"{vault.two}/s3", auth="approle", auth_mount=mount, role_id=role_id)
+    before = set(state.tokens)
+    given = {"VAULT_SECRET_ID": secret_id}
+    read(VaultSession(settings, given, addressed, lambda secret: concealed.append(secret.reveal())))
+    assert concealed == [secret_id, *(state.tokens.keys() - before)]
+
+
 def test_a_root_token_and_one_that_may_not_ask_about_itself_are_never_renewed(prepared: StandIn) -> None:
     _, vault = prepared
     asked = session(vault, vault.admin.token)
