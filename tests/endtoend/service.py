@@ -49,6 +49,7 @@ class Service:
     environment: Mapping[str, str]
     process: subprocess.Popen[bytes] | None = None
     settings: str = ""
+    credentials: str = ""
     grace_seconds: int = 1
     evaluator: str = "nix"
     mode: str = "webhook"
@@ -63,6 +64,7 @@ class Service:
         key = self.folder / "key.pem"
         key.write_text(self.app.private_key)
         key.chmod(0o600)
+        credentials = self.credentials or f'{{ github-app-key-file = {{ app_id_env = "MY_APP", key_file = "{key}" }} }}'
         (self.folder / "ekaci.toml").write_text(
             f"""
 db_path = "{self.folder}/db/sqlite.db"
@@ -85,7 +87,7 @@ workers = 2
 id = "test"
 mode = "{self.mode}"
 base_url = "{self.github.url}"
-credentials = {{ github-app-key-file = {{ app_id_env = "MY_APP", key_file = "{key}" }} }}
+credentials = {credentials}
 """
         )
         environment = {**self.environment, "MY_APP": str(self.app.id)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import anyio
@@ -99,8 +99,19 @@ def _signed(key: AppKey, where: str) -> Secret:
 class AppKeys:
     """The app's key as its source yields it now, and tokens that are signed with it."""
 
-    def __init__(self, source: HeldCredentials, clock: Clock, log: Logger, where: str) -> None:
-        """Take the open source; ``where`` is the table's address in the configuration."""
+    def __init__(
+        self, source: HeldCredentials, clock: Clock, log: Logger, where: str, conceal: Callable[[Secret], None]
+    ) -> None:
+        """Take the open source.
+
+        Args:
+            source: yields the key.
+            clock: time.
+            log: told when an older key is used.
+            where: the table's address in the configuration.
+            conceal: told every token that is signed before it is used.
+        """
+        self._conceal = conceal
         self._source = source
         self._clock = clock
         self._log = log
@@ -127,6 +138,7 @@ class AppKeys:
             if self._signed is None or self._clock.monotonic() >= self._signed[1]:
                 # Reading a key takes a tenth of a second.
                 signed = await anyio.to_thread.run_sync(_signed, key, self._where)
+                self._conceal(signed)
                 self._signed = signed, self._clock.monotonic() + _USED_SECONDS
             return self._signed[0]
 

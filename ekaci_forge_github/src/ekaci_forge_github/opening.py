@@ -32,13 +32,13 @@ async def opened(
             do="name where they come from",
         )
     source = await context.credentials.open(config.credentials, purpose=where)
-    keys = AppKeys(source, context.clock, context.log, f"{where}.credentials")
+    keys = AppKeys(source, context.clock, context.log, f"{where}.credentials", context.conceal)
     await keys.key()
     transport = Transport()
     try:
         client = Client(addresses.api, transport, context.clock, context.log)
         app = AppCalls(client, keys)
-        api = Api(addresses, client, keys, app, Tokens(app, context.clock), context.clock, context.log)
+        api = Api(addresses, client, keys, app, Tokens(app, context.clock, context.conceal), context.clock, context.log)
         yield GitHubForge(config, api)
     finally:
         await transport.close()

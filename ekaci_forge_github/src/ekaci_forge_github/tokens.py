@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
@@ -72,9 +73,11 @@ class _Slot:
 class Tokens:
     """Makes tokens and keeps them until shortly before they expire."""
 
-    def __init__(self, app: AppCalls, clock: Clock) -> None:
+    def __init__(self, app: AppCalls, clock: Clock, conceal: Callable[[Secret], None]) -> None:
+        """Take what makes them; ``conceal`` is told each before it is used."""
         self._app = app
         self._clock = clock
+        self._conceal = conceal
         self._installations: OrderedDict[str, int] = OrderedDict()
         self._slots: OrderedDict[tuple[str, Use], _Slot] = OrderedDict()
 
@@ -169,7 +172,9 @@ class Tokens:
             try:
                 reply = await self._app.call(Call("POST", address, body=body, repeatable=True))
                 given = Fields(reply.data)
-                return Grant(installation, Secret(given.text("token")), given.time("expires_at"))
+                token = Secret(given.text("token"))
+                self._conceal(token)
+                return Grant(installation, token, given.time("expires_at"))
             except Malformed as error:
                 raise _strange(error, repository) from None
             except ApiFault as fault:

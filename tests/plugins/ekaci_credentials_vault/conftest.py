@@ -17,6 +17,7 @@ import pytest
 from tests.plugins.ekaci_credentials_vault.vault_stand_in import ROOT, VaultStandIn, served
 
 from ekaci_core.api import PluginContext
+from ekaci_core.builtin.addresses import CheckedAddresses, Resolver, resolve_by_system
 from ekaci_core.builtin.nix_programs import NixCommands
 from ekaci_core.testing.builders import RealClock, SilentLogger
 
@@ -24,8 +25,19 @@ REAL = os.environ.get("EKACI_TEST_VAULT_ADDR")
 REAL_TOKEN = os.environ.get("EKACI_TEST_VAULT_TOKEN", "")  # read here: tests are shown no such variable
 
 
-def context(**environment: str) -> PluginContext:
-    return PluginContext(clock=RealClock(), log=SilentLogger(), environment=environment, nix=NixCommands({}))
+def addressed(host: str, _: int) -> tuple[str, ...]:
+    """Resolve what is an address already."""
+    return (host,)
+
+
+def context(resolver: Resolver = resolve_by_system, **environment: str) -> PluginContext:
+    return PluginContext(
+        clock=RealClock(),
+        log=SilentLogger(),
+        environment=environment,
+        nix=NixCommands({}),
+        addresses=CheckedAddresses(resolver=resolver),
+    )
 
 
 @attrs.frozen

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.plugins.ekaci_credentials_vault.conftest import REAL, Vault, context
 
 from ekaci_core.api import Lease, UsageFault
+from ekaci_core.builtin.addresses import resolve_by_system
 from ekaci_core.config.credential_sources import VaultSettings as Known
 from ekaci_core.testing.credentials import CredentialConformance, CredentialLaboratory
 from ekaci_credentials_vault import plugin
@@ -27,7 +28,7 @@ SECRETS = {"AWS_ACCESS_KEY_ID": "canary-id", "AWS_SECRET_ACCESS_KEY": "canary-ke
 
 
 async def lease(settings: VaultSettings, **environment: str) -> Lease:
-    async with VaultType().open(settings, context(**environment)) as source:
+    async with VaultType().open(settings, context(resolve_by_system, **environment)) as source:
         return await source.resolve()
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import anyio
 import attrs
 import pytest
-from tests.plugins.ekaci_credentials_vault.conftest import Vault, context
+from tests.plugins.ekaci_credentials_vault.conftest import Vault, addressed, context
 from tests.plugins.ekaci_credentials_vault.vault_stand_in import VaultStandIn, served
 
-from ekaci_core.api import EkaciError, InfrastructureFault, UsageFault
+from ekaci_core.api import InfrastructureFault, UsageFault
+from ekaci_core.api.context import conceal_nowhere
 from ekaci_credentials_vault import session as blocking
-from ekaci_credentials_vault.peers import ForbiddenPeer, checked, is_forbidden
 from ekaci_credentials_vault.session import VaultSession
 from ekaci_credentials_vault.settings import VaultSettings
 from ekaci_credentials_vault.source import VaultType
@@ -27,7 +27,7 @@ StandIn = tuple[VaultStandIn, Vault]
 
 def session(vault: Vault, token: str, **settings: Any) -> VaultSession:
     given = attrs.evolve(VaultSettings(vault.address, f"{vault.two}/s3"), **settings)
-    return VaultSession(given, {"VAULT_TOKEN": token})
+    return VaultSession(given, {"VAULT_TOKEN": token}, addressed, conceal_nowhere)
 
 
 def read(of: VaultSession) -> dict[str, str]:
@@ -107,7 +107,7 @@ def test_a_token_that_cannot_be_renewed_is_got_anew(prepared: StandIn) -> None:
     role_id = role.read_role_id("ci", mount_point=mount)["data"]["role_id"]
     secret_id = role.generate_secret_id("ci", mount_point=mount)["data"]["secret_id"]
     settings = VaultSettings(vault.address, f"{vault.two}/s3", auth="approle", auth_mount=mount, role_id=role_id)
-    asked = VaultSession(settings, {"VAULT_SECRET_ID": secret_id})
+    asked = VaultSession(settings, {"VAULT_SECRET_ID": secret_id}, addressed, conceal_nowhere)
     asked.read()
     before = set(state.tokens)
     asked.prolong()
@@ -125,6 +125,21 @@ def test_a_token_that_cannot_be_renewed_is_got_anew(prepared: StandIn) -> None:
         token.renewable = False
     with pytest.raises(UsageFault, match="log in"):
         asked.prolong()
+
+
+def test_tokens_and_what_they_are_got_with_are_told_to_the_core(prepared: StandIn) -> None:
+    state, vault = prepared
+    concealed: list[str] = []
+    mount = vault.method("approle")
+    role = vault.admin.auth.approle
+    role.create_or_update_approle("ci", token_policies=[vault.policy(f"{vault.two}/data/*")], mount_point=mount)
+    role_id = role.read_role_id("ci", mount_point=mount)["data"]["role_id"]
+    secret_id = role.generate_secret_id("ci", mount_point=mount)["data"]["secret_id"]
+    settings = VaultSettings(vault.address, f"{vault.two}/s3", auth="approle", auth_mount=mount, role_id=role_id)
+    before = set(state.tokens)
+    given = {"VAULT_SECRET_ID": secret_id}
+    read(VaultSession(settings, given, addressed, lambda secret: concealed.append(secret.reveal())))
+    assert concealed == [secret_id, *(state.tokens.keys() - before)]
 
 
 def test_a_root_token_and_one_that_may_not_ask_about_itself_are_never_renewed(prepared: StandIn) -> None:
@@ -160,38 +175,52 @@ async def test_a_secret_that_ends_says_when(prepared: StandIn) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "forbidden"),
-    [
-        ("169.254.169.254", True),
-        ("::ffff:169.254.169.254", True),
-        ("2002:a9fe:a9fe::", True),
-        ("fe80::1%eth0", True),
-        ("fd00:ec2::254", True),
-        ("100.100.100.200", True),
-        ("168.63.129.16", True),
-        ("10.1.2.3", False),
-        ("127.0.0.1", False),
-        ("::1", False),
-        ("203.0.113.7", False),
-    ],
+    "leads_to", ["169.254.169.254", "::ffff:169.254.169.254", "fe80::1", "fd00:ec2::254", "100.100.100.200"]
 )
-def test_where_no_vault_can_be(address: str, forbidden: bool) -> None:  # noqa: FBT001 - a table
-    assert is_forbidden(address) is forbidden
-
-
-def test_a_connection_to_a_metadata_service_is_closed_before_anything_is_sent(
-    prepared: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_name_that_turns_into_a_metadata_service_is_not_connected_to(prepared: StandIn, leads_to: str) -> None:
+    """The first answer of the resolver is good; whoever owns the name gives another the next time."""
     state, vault = prepared
+    port = vault.address.rpartition(":")[2]
+    leads = ["127.0.0.1"]
+    asked: list[str] = []
+
+    async def rebinding(name: str, _: int) -> Sequence[str]:
+        asked.append(name)
+        return tuple(leads)
+
+    given = context(rebinding, VAULT_TOKEN=vault.token(f"{vault.two}/data/*"))
+    settings = VaultSettings(f"http://vault.example.org:{port}", f"{vault.two}/s3")
+    async with VaultType().open(settings, given) as source:
+        assert (await source.resolve()).secrets["KEY"].reveal() == "canary-one"
+        heard = len(state.requests)
+        assert heard > 0
+        for leads[:] in ([leads_to], ["127.0.0.1", leads_to]):
+            with pytest.raises(UsageFault, match=f"leads to {leads_to}") as raised:
+                await source.resolve()
+            assert raised.value.where == f"vault: http://vault.example.org:{port}"
+            assert raised.value.do
+    assert len(state.requests) == heard
+    assert set(asked) == {"vault.example.org"}
+
+
+async def test_a_name_that_does_not_resolve_is_waited_for(prepared: StandIn) -> None:
+    async def nothing(_: str, __: int) -> Sequence[str]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    settings = VaultSettings("http://vault.example.org", f"{prepared[1].two}/s3")
+    async with VaultType().open(settings, context(nothing, VAULT_TOKEN="t")) as source:  # noqa: S106 - no token
+        with pytest.raises(InfrastructureFault, match="does not resolve: Name or service not known"):
+            await source.resolve()
+
+
+def test_the_next_address_is_tried_where_one_does_not_answer(prepared: StandIn) -> None:
+    _, vault = prepared
+    settings = VaultSettings(vault.address.replace("127.0.0.1", "vault.example.org"), f"{vault.two}/s3")
     token = vault.token(f"{vault.two}/data/*")
-    state.requests.clear()
-    monkeypatch.setattr("ekaci_credentials_vault.peers._METADATA", {ipaddress.ip_address("127.0.0.1")})
-    with pytest.raises(UsageFault, match="metadata service") as raised:
-        session(vault, token).read()
-    assert isinstance(raised.value, EkaciError)
-    assert state.requests == []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        peer = socket.create_connection(server.getsockname())
-        with pytest.raises(ForbiddenPeer):
-            checked(peer)
-        assert peer.fileno() == -1
+    leads: list[str] = []
+    for leads[:] in (["127.0.0.2", "127.0.0.1"], ["127.0.0.1", "127.0.0.2"]):
+        asked = VaultSession(settings, {"VAULT_TOKEN": token}, lambda _, __: leads, conceal_nowhere)
+        assert read(asked) == {"KEY": "canary-one"}
+    nobody = VaultSession(settings, {"VAULT_TOKEN": token}, lambda _, __: ("127.0.0.2",), conceal_nowhere)
+    with pytest.raises(InfrastructureFault, match="cannot be reached"):
+        nobody.read()

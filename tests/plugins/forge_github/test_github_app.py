@@ -65,6 +65,18 @@ async def test_tokens_reach_no_further_than_they_must(laboratory: GitHubLaborato
         assert dict(each.permissions) == {"metadata": "read", "contents": "read"}
 
 
+async def test_all_that_it_authorises_itself_with_was_told_to_the_core_before(scene: GitHubScene) -> None:
+    concealed: list[str] = []
+    given = forge_context(RecordingLogger(), GivenKey(scene.app.id, scene.app.private_key))
+    context = attrs.evolve(given, conceal=lambda secret: concealed.append(secret.reveal()))
+    async with github_laboratory(scene, context) as laboratory:
+        await laboratory.forge.clone_access(laboratory.repository)
+        assert await _pull(laboratory)
+        used = {each.headers["authorization"].removeprefix("Bearer ") for each in scene.github.seen}
+    assert {each[:3] for each in used} == {"eyJ", "ghs"}, "one that it signed itself, and one that it was issued"
+    assert set(concealed) == used | set(scene.github.world.issued), "the one for git among them"
+
+
 async def test_a_token_serves_many_requests(laboratory: GitHubLaboratory, scene: GitHubScene) -> None:
     for _ in range(5):
         assert await _pull(laboratory)

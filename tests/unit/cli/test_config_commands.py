@@ -68,6 +68,16 @@ def test_what_is_there_is_no_warning(file: Path) -> None:
     assert run("check", str(file), WEBHOOK_SECRET=SECRET).stdout == f"{file}: it can be used\n"
 
 
+def test_names_are_resolved_and_forbidden_places_are_faults(file: Path) -> None:
+    file.write_text(GOOD.replace("s3://a", "https://ekaci-nobody.invalid"))
+    said = run("check", str(file)).stdout
+    assert f"{file}:9: caches[0].destination: ekaci-nobody.invalid: the name does not resolve" in said
+    file.write_text(GOOD.replace("s3://a", "s3://a?endpoint=http://169.254.169.254"))
+    fault = run("check", str(file)).exception
+    assert isinstance(fault, ConfigurationProblems)
+    assert [problem.at for problem in fault.problems] == ["caches[0].destination"]
+
+
 def test_all_that_is_wrong_is_told_builders_and_evaluator_too(file: Path) -> None:
     file.write_text(BAD)
     fault = run("check", str(file)).exception

@@ -130,14 +130,19 @@ async def test_a_source_that_is_down_keeps_the_last_lease_while_it_holds_and_say
         await held.held.renew(refused)
     standing = held.held.standing()
     assert (standing.names, standing.holds, standing.source) == (("TOKEN",), True, "vault")
+    assert (standing.down_since, standing.expires_at) == (1880.0, 1900.0)
+    assert any("'what_is_kept_ends': 1900.0" in line for line in held.log.lines)
     assert "the vault is shut" in str(standing.fault)
     held.clock.time += 21
     with pytest.raises(InfrastructureFault, match="shut"):
         await held.token()
     assert held.held.standing().holds is False
+    assert held.held.standing().down_since == 1880.0
     held.source.fault = None
     assert (await held.token()).startswith("canary-")
     assert held.held.standing().fault is None
+    assert held.held.standing().down_since is None
+    assert any("credentials_back" in line and "'after_seconds': 21.0" in line for line in held.log.lines)
     assert "canary" not in f"{held.log.lines} {held.held.standing()!r}"
 
 

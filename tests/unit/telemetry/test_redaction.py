@@ -6,22 +6,22 @@ import base64
 import io
 import json
 import logging
-import re
 import textwrap
 import time
 from pathlib import Path
-from urllib.parse import quote, quote_plus
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.standins.canaries import gives_away, shapes
 
 from ekaci_core.logs import BuildLog
 from ekaci_core.model.secret import Secret
-from ekaci_core.telemetry import REDACTOR, Redactor, configure_logs
+from ekaci_core.telemetry import REDACTOR, Redactor, conceal, configure_logs
 from ekaci_core.telemetry.logs import LOG
+from ekaci_core.telemetry.redaction import MOST_ISSUED
 
 TOKEN = "canary/t0ken+with=signs&all"  # noqa: S105 - a canary
 PHRASE = "a canary phrase with words"
@@ -50,48 +50,6 @@ def streamed(redactor: Redactor, data: bytes, size: int) -> bytes:
     stream = redactor.stream()
     pieces = [stream.feed(data[at : at + size]) for at in range(0, len(data), size)]
     return b"".join([*pieces, stream.end()])
-
-
-def shapes(value: str) -> dict[str, str]:
-    """What a careless build may make of a secret, each with the part of it that must be gone."""
-    raw = value.encode()
-    made = {
-        "plain": value,
-        "json": json.dumps({"key": value}),
-        "json in json": json.dumps(json.dumps({"key": value})),
-        "url": quote(value, safe=""),
-        "url, slashes left": quote(value),
-        "url, small": re.sub("%..", lambda code: code[0].lower(), quote(value, safe="")),
-        "form": quote_plus(value),
-        "behind a name": f"error: KEY={value};",
-        "prefixed": "\n".join(f"key> {line}" for line in value.splitlines()),
-        "bound to one line": value.replace("\n", ""),
-        "with carriage returns": value.replace("\n", "\r\n"),
-    }
-    for before in (b"", b"a", b"ab"):
-        encoded = base64.b64encode(before + raw + b"and more").decode()
-        made[f"base64 behind {len(before)}"] = encoded
-        made[f"base64 for addresses behind {len(before)}"] = encoded.replace("+", "-").replace("/", "_")
-        made[f"base64 in lines behind {len(before)}"] = "\n".join(textwrap.wrap(encoded, 76))
-    return made
-
-
-def gives_away(text: str, value: str) -> list[str]:
-    """Parts of a secret, or of its base64, that can be read in a text."""
-    found = []
-    flat = re.sub(r"\s|\\+n|key> ", "", text)
-    for line in value.splitlines():
-        if line.startswith("-----"):
-            continue
-        url = quote(line, safe="")
-        small = re.sub("%..", lambda code: code[0].lower(), url)
-        for form in (line, url, small, quote(line), json.dumps(line)[1:-1]):
-            found += [form[at : at + 12] for at in range(len(form) - 11) if form[at : at + 12] in text]
-    for before in range(3):
-        encoded = base64.b64encode(bytes(before) + value.encode()).decode()[4:-8]
-        windows = (encoded[at : at + 40] for at in range(max(len(encoded) - 39, 1)))
-        found += [window for window in windows if window in flat]
-    return found
 
 
 # Keys are not always of the same length, and every process that collects must find the same names.
@@ -179,6 +137,32 @@ def test_what_is_learnt_later_counts_and_old_values_for_a_while() -> None:
     assert redactor.text("secret-1 secret-2 secret-3 secret-6 secret-x") == (
         "secret-1 secret-2 [REDACTED] [REDACTED] [REDACTED]"
     )
+
+
+def test_what_plugins_were_issued_is_masked_the_newest_at_least() -> None:
+    values = [f"issued-number-{number:04}" for number in range(MOST_ISSUED + 1)]
+    for value in values:
+        conceal(Secret(value))
+    assert REDACTOR.text(f"{values[0]} {values[1]} {values[-1]}") == f"{values[0]} [REDACTED] [REDACTED]"
+
+
+def test_what_libraries_log_by_themselves_is_masked_too() -> None:
+    stream = io.StringIO()
+    REDACTOR.learn("test", [Secret("canary-of-a-library")])
+    try:
+        configure_logs(stream)
+        try:
+            raise ValueError("canary-of-a-library")  # noqa: TRY301 - to have its traceback logged
+        except ValueError:
+            logging.getLogger("asyncio").exception("lost: %s", "canary-of-a-library")
+        logging.getLogger("asyncio").info("canary-of-a-library")
+    finally:
+        LOG.configure(io.StringIO(), logging.CRITICAL)
+        for number in range(4):
+            REDACTOR.learn("test", [Secret(str(number))])
+    assert stream.getvalue().startswith("lost: [REDACTED]\nTraceback")
+    assert stream.getvalue().endswith("ValueError: [REDACTED]\n")
+    assert "canary-of-a-library" not in stream.getvalue().replace('"canary-of-a-library")', "")
 
 
 def test_bytes_that_are_no_text() -> None:

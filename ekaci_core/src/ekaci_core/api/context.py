@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
@@ -11,6 +11,7 @@ from ekaci_core.api.addresses import AddressGuard, NoAddresses
 from ekaci_core.api.credentials import CredentialResolver, CredentialUse, HeldCredentials
 from ekaci_core.api.programs import NoPrograms, Programs
 from ekaci_core.model.errors import UsageFault
+from ekaci_core.model.secret import Secret
 
 if TYPE_CHECKING:
     from ekaci_core.api.nix import NixPrograms
@@ -56,13 +57,19 @@ class NoCredentials:
         raise UsageFault(f"credentials ({use.source}) are only for the server", where=purpose)
 
 
+def conceal_nowhere(secret: Secret) -> None:
+    """Where nothing is written that a secret could stand in."""
+    del secret
+
+
 @attrs.frozen
 class PluginContext:
     """Handed to ``open``.
 
     ``environment`` is the environment for child processes, already cleaned; ``nix`` runs Nix's programs with it;
     ``credentials`` opens what the plugin's configuration names; ``programs`` runs any other program; ``addresses`` says
-    which machines may be reached.
+    which machines may be reached. ``conceal`` is told every secret that the plugin got by itself, a token that it was
+    issued above all, before it is used: it is masked in all logs. What a lease holds is masked already.
     """
 
     clock: Clock
@@ -72,3 +79,4 @@ class PluginContext:
     credentials: CredentialResolver = NoCredentials()
     programs: Programs = NoPrograms()
     addresses: AddressGuard = NoAddresses()
+    conceal: Callable[[Secret], None] = conceal_nowhere

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import anyio
 import click
 
 from ekaci_core.cli.server_flags import ServerFlags, server_flags
@@ -18,6 +19,7 @@ from ekaci_core.config.problems import ConfigurationProblems, Problem
 from ekaci_core.config.shown import ShownValue, shown_values
 from ekaci_core.model.errors import EXIT_USAGE
 from ekaci_core.registry import load_registry
+from ekaci_core.server.addresses import addresses_of, check_names
 from ekaci_core.server.configuring import configuration, judge, judge_repository
 from ekaci_core.telemetry import LOG
 
@@ -37,7 +39,7 @@ def check(file: Path, *, form: str) -> int:
     """Say whether FILE can be used, with every fault in it.
 
     FILE is a configuration of the server; one whose name ends in .json is a repository's. What a server's names and
-    this machine lacks, such as a variable, a key file or a plugin, is a warning.
+    this machine lacks, such as a variable, a key file, a plugin or a name that resolves, is a warning.
     """
     try:
         warnings = _judged(file)
@@ -85,7 +87,9 @@ def show(*, flags: ServerFlags, form: str) -> int:
 def _judged(file: Path) -> Sequence[Problem]:
     if file.suffix == ".json":
         return [Problem("", warning) for warning in judge_repository(file)]
-    return judge(file, os.environ, load_registry(os.environ, LOG), LOG).warnings
+    judged = judge(file, os.environ, load_registry(os.environ, LOG), LOG)
+    unresolved = anyio.run(check_names, judged.config, addresses_of(judged.config))
+    return sorted((*judged.warnings, *unresolved), key=judged.config.places.line)
 
 
 def _faults(faulty: ConfigurationFault) -> list[dict[str, str | None]]:

@@ -35,6 +35,7 @@ def credentials() -> None:
     help="Read this file instead of what EKA_CI_CONFIG_FILE names or the usual one.",
 )
 @format_option
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
 def test(name: str | None, *, config_file: Path | None, form: str) -> int:
     """Read the secrets of every configured use, or of the one whose table has the id ID, here and now.
 
@@ -55,11 +56,28 @@ def test(name: str | None, *, config_file: Path | None, form: str) -> int:
     return max((each.fault.exit_status for each in reports if each.fault is not None), default=0)
 
 
+@credentials.command(name="list")
+@server_options
+def listed(*, server: Path | None, form: str) -> int:
+    """Say how it is with the secrets that a running server uses: what it has, until when, and which sources are down.
+
+    No source is asked.
+    """
+    answer = ask(server, "Credentials")
+    _tell(answer, form)
+    return EXIT_INFRASTRUCTURE if any(each["fault"] and not each["usable"] for each in answer) else 0
+
+
 @credentials.command()
 @server_options
 def reload(*, server: Path | None, form: str) -> int:
     """Have a running server read all secrets anew, at once; one that cannot be read keeps what it had."""
     answer = ask(server, "ReloadCredentials")
+    _tell(answer, form)
+    return EXIT_INFRASTRUCTURE if any(each["fault"] for each in answer) else 0
+
+
+def _tell(answer: Sequence[Mapping[str, Any]], form: str) -> None:
     if form == "json":
         write_document(answer)
     elif not answer:
@@ -67,8 +85,20 @@ def reload(*, server: Path | None, form: str) -> int:
     else:
         rows: list[tuple[str, ...]] = [("USED BY", "SOURCE", "READ", "ENDS", "FOUND")]
         rows += [_standing(each) for each in answer]
-        write_out("\n".join(_with_notes(rows, [each["fault"] for each in answer])))
-    return EXIT_INFRASTRUCTURE if any(each["fault"] for each in answer) else 0
+        write_out("\n".join(_with_notes(rows, [_down(each) for each in answer])))
+
+
+def _down(found: Mapping[str, Any]) -> str | None:
+    """Say since when a source is down, and what becomes of what it gave."""
+    if not found["fault"]:
+        return None
+    if not found["usable"]:
+        left = "there is nothing that holds"
+    elif found["expires_at"] is None:
+        left = "what it gave goes on"
+    else:
+        left = f"what it gave holds until {point(found['expires_at'])}"
+    return f"down since {point(found['down_since'])}, {left}: {found['fault']}"
 
 
 def _standing(found: Mapping[str, Any]) -> tuple[str, ...]:

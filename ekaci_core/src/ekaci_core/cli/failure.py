@@ -6,25 +6,29 @@ import tempfile
 import traceback
 
 from ekaci_core.model.errors import EkaciError
+from ekaci_core.telemetry import REDACTOR
 
 
 def tell(fault: EkaciError) -> str:
-    """Return the text for a terminal, without a final newline."""
+    """Return the text for a terminal, without a final newline; secrets are masked."""
     lines = [f"ekaci: {fault}"]
     if fault.do:
         lines.append(f"  {fault.do}")
-    return "\n".join(lines)
+    return REDACTOR.text("\n".join(lines))
 
 
-def tell_defect(error: Exception) -> str:
-    """Return the text for a defect of the program, and keep its traceback in a file for whoever mends it."""
-    kept = "".join(traceback.format_exception(error))
+def tell_defect(error: BaseException) -> str:
+    """Return the text for a defect of the program, and keep its traceback in a file for whoever mends it.
+
+    Secrets are masked in both.
+    """
+    kept = REDACTOR.text("".join(traceback.format_exception(error)))
     try:
         with tempfile.NamedTemporaryFile("w", prefix="ekaci-defect-", suffix=".txt", delete=False) as file:
             file.write(kept)
     except OSError:
         return f"ekaci: a defect of EkaCI, not of the change\n{kept}"
-    said = traceback.format_exception_only(error)[-1].strip()
+    said = REDACTOR.text(traceback.format_exception_only(error)[-1].strip())
     return f"ekaci: a defect of EkaCI, not of the change: {said}\n  please report it with {file.name}"
 
 

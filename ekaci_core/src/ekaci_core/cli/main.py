@@ -57,12 +57,16 @@ def status() -> int:
     except click.ClickException as error:
         say(f"ekaci: {error.format_message()}\n  `ekaci --help` lists what there is")
         return error.exit_code
-    except Exception as error:  # noqa: BLE001 - the last resort: status 1 would mean "do not merge"
+    except SystemExit as leaving:
+        if leaving.code is None or isinstance(leaving.code, int):
+            raise
+        return _failed(leaving)
+    except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - the last resort: status 1 would mean "do not merge"
         return _failed(error)
     return ended if isinstance(ended, int) else 0
 
 
-def _failed(error: Exception) -> int:
+def _failed(error: BaseException) -> int:
     fault = only_fault(error) if isinstance(error, BaseExceptionGroup) else error
     if isinstance(fault, EkaciError):
         say(tell(fault))

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 
 import anyio
 import click
@@ -14,6 +15,7 @@ import click
 from ekaci_core.bus import Wakeup
 from ekaci_core.cli.server_flags import ServerFlags, server_flags
 from ekaci_core.cli.streams import say
+from ekaci_core.config.secret_variables import secret_variables
 from ekaci_core.config.server import ServerConfig
 from ekaci_core.registry import Registry, load_registry
 from ekaci_core.server.configuring import configuration
@@ -36,9 +38,12 @@ def serve(*, flags: ServerFlags) -> int:
     ends it at once. SIGHUP has forges that are polled asked now.
     """
     configure_logs(sys.stderr, level=logging.INFO)
-    registry = load_registry(os.environ, LOG)
-    config = configuration(os.environ, registry, LOG, file=flags.file, flags=flags.given)
-    return anyio.run(_served, config, registry)
+    environment = dict(os.environ)
+    registry = load_registry(environment, LOG)
+    config = configuration(environment, registry, LOG, file=flags.file, flags=flags.given)
+    for name in secret_variables(config, environment):
+        del os.environ[name]  # whatever is started from now on does not inherit it
+    return anyio.run(_served, config, registry, environment)
 
 
 class _Overdue:
@@ -60,7 +65,7 @@ class _Overdue:
         os._exit(status)
 
 
-async def _served(config: ServerConfig, registry: Registry) -> int:
+async def _served(config: ServerConfig, registry: Registry, environment: Mapping[str, str]) -> int:
     stop = anyio.Event()
     received: list[int] = []
     overdue, poll = _Overdue(), Wakeup()
@@ -84,7 +89,7 @@ async def _served(config: ServerConfig, registry: Registry) -> int:
             await run_server(
                 config,
                 registry,
-                os.environ,
+                environment,
                 log=LOG,
                 stop=stop,
                 listening=lambda url: say(f"listening at {url}"),

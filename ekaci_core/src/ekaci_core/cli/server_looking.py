@@ -101,8 +101,16 @@ def _status(answer: Mapping[str, Any]) -> list[str]:
             for each in answer["builders"]
         ),
         *(("forge", f"{each['instance']} ({each['type']} at {each['host']})") for each in answer["forges"]),
+        *_credentials(answer["credentials"]),
     ]
     return table(rows)
+
+
+def _credentials(tally: Mapping[str, int]) -> list[tuple[str, str]]:
+    if not tally["down"]:
+        return []
+    of = f"{tally['down']} of {tally['uses']} uses have a source that is down"
+    return [("credentials", f"{of}, {tally['unusable']} have nothing that holds; see `ekaci credentials list`")]
 
 
 def _outbox(outbox: Mapping[str, Any]) -> list[tuple[str, str]]:

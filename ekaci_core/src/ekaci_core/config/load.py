@@ -21,6 +21,7 @@ from ekaci_core.config.given import Given, overlay
 from ekaci_core.config.hiding import register_secrets
 from ekaci_core.config.implicit import add_implicit
 from ekaci_core.config.machine_file import MachineFile, read_machine_file
+from ekaci_core.config.machines import forbidden_machines
 from ekaci_core.config.permissions import odd_permissions, register_permissions
 from ekaci_core.config.problems import ConfigurationProblems, Problem
 from ekaci_core.config.references import References
@@ -118,6 +119,8 @@ class _Loading:
         self._complain(entries.faults)
         self._notice(contents)
         result = self._complete(shape or ServerShape(), caches, forges)
+        if shape is not None:  # otherwise nobody knows what is allowed
+            self._complain(forbidden_machines(result))
         if self._faults:
             raise ConfigurationProblems(self._file.origin, sorted(self._faults, key=self._places.line), do=DO)
         return attrs.evolve(result, warnings=tuple(sorted(self._warnings, key=self._places.line)))

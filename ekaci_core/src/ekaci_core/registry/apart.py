@@ -37,12 +37,16 @@ class _Call(Generic[Result]):
         try:
             with self.scope:
                 self.values.append(await self._call())
-        except SystemExit:
-            self.error = RuntimeError("it wants to end the process (SystemExit)")
+        except (SystemExit, BaseExceptionGroup) as error:
+            self.error = error if isinstance(error, Exception) else RuntimeError(_ending(error))
         except Exception as error:  # noqa: BLE001 - it is raised again where somebody waits
             self.error = error
         finally:
             self.ended.set()
+
+
+def _ending(error: BaseException) -> str:
+    return f"it wants to end the process ({type(error).__name__})"
 
 
 async def apart(

@@ -1,8 +1,8 @@
 """The boundary around plugin code, the one place that catches `Exception`.
 
-What a plugin raises by the contract (`EkaciError`) passes. Anything else is a surprise: it is logged and becomes a
-value or an `InfrastructureFault` that names the plugin, so that one broken plugin never ends what others do.
-Cancellation always passes.
+What a plugin raises by the contract (`EkaciError`) passes. Anything else, `SystemExit` as well, is a surprise: it is
+logged and becomes a value or an `InfrastructureFault` that names the plugin, so that one broken plugin never ends what
+others do. Cancellation always passes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import attrs
 
 from ekaci_core.api import EkaciError, InfrastructureFault, Logger
 from ekaci_core.registry.apart import NoAnswer, apart
+from ekaci_core.telemetry import REDACTOR
 
 Result = TypeVar("Result")
 Otherwise = TypeVar("Otherwise")
@@ -38,9 +39,9 @@ class Returned(Generic[Result]):
 
 
 def surprise_of(error: BaseException) -> Surprise:
-    """Describe an exception in one line; of a group, the first that is inside."""
+    """Describe an exception in one line, secrets masked; of a group, the first that is inside."""
     first = leaves(error)[0]
-    text = " ".join(str(first).split())
+    text = " ".join(REDACTOR.text(str(first)).split())
     name = type(first).__name__
     return Surprise(f"{name}: {text}" if text else name, error)
 
@@ -95,7 +96,7 @@ async def guarded(
             return await call()
     except EkaciError:
         raise
-    except Exception as error:  # noqa: BLE001 - the boundary; cancellation is no Exception
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the boundary; cancellation is neither
         if not isinstance(error, NoAnswer):
             surprise = surprise_of(error)
     log.warning("plugin_failed", who=who, error=surprise.message)
@@ -123,7 +124,7 @@ class Translating(AbstractContextManager[None]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let pass, unwrap or translate."""
-        if not isinstance(error, Exception) or isinstance(error, EkaciError | StopAsyncIteration):
+        if not isinstance(error, Exception | SystemExit) or isinstance(error, EkaciError | StopAsyncIteration):
             return
         if error is self._spared:
             return

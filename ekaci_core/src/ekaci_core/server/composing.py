@@ -13,6 +13,7 @@ from ekaci_core.builtin.programs import ProgramCommands
 from ekaci_core.bus import Broadcast, Wakeup
 from ekaci_core.config.hiding import config_secrets
 from ekaci_core.config.load import server_converter
+from ekaci_core.config.secret_variables import secret_variables
 from ekaci_core.config.server import ServerConfig
 from ekaci_core.git.mirror import Mirrors
 from ekaci_core.intake import Intake, IntakePolicy
@@ -26,6 +27,7 @@ from ekaci_core.registry import Instances, Registry
 from ekaci_core.reporting.publishing import Publisher
 from ekaci_core.scheduler import Scheduler, SchedulerSettings
 from ekaci_core.scheduler.graph_limits import GraphLimits
+from ekaci_core.server.addresses import addresses_of
 from ekaci_core.server.builders import BuilderPlan, fixed_output_jobs
 from ekaci_core.server.checkouts import CheckoutFolders, private_folder
 from ekaci_core.server.configuring import shapes_of
@@ -38,7 +40,7 @@ from ekaci_core.server.server_places import ServerPlaces
 from ekaci_core.server.shared_builds import SharedBuilds
 from ekaci_core.server.substituting import substitution_of
 from ekaci_core.store import Store, open_store
-from ekaci_core.telemetry import REDACTOR
+from ekaci_core.telemetry import REDACTOR, conceal
 
 
 @attrs.frozen
@@ -165,10 +167,17 @@ class _Opening:
         return parts, credentials
 
     def _context(self) -> PluginContext:
-        given = nix_environment(self.environment)
+        secret = secret_variables(self.config, self.environment)
+        given = nix_environment({name: text for name, text in self.environment.items() if name not in secret})
         programs = NixCommands(given, self.config.retention.log_max_bytes)
         return PluginContext(
-            clock=self.clock, log=self.log, environment=given, nix=programs, programs=ProgramCommands()
+            clock=self.clock,
+            log=self.log,
+            environment=given,
+            nix=programs,
+            programs=ProgramCommands(),
+            addresses=addresses_of(self.config),
+            conceal=conceal,
         )
 
     async def _instances(self, context: PluginContext) -> tuple[Instances, Credentials]:

@@ -14,8 +14,10 @@ from ekaci_core.config.load import server_converter
 from ekaci_core.config.server import ServerConfig
 from ekaci_core.nix.environment import nix_environment
 from ekaci_core.registry import Instances, Registry
+from ekaci_core.server.addresses import addresses_of
 from ekaci_core.server.configuring import shapes_of
 from ekaci_core.server.credentials import Credentials
+from ekaci_core.telemetry import conceal
 
 
 @attrs.frozen
@@ -70,7 +72,10 @@ async def credential_reports(
             f"nothing called {only} uses credentials", where=config.file.origin, do=f"name one of: {there}"
         )
     log = _Silence()
-    context = PluginContext(clock=clock, log=log, environment=dict(environment), nix=_nix(environment))
+    own = dict(environment)
+    context = PluginContext(
+        clock=clock, log=log, environment=own, nix=_nix(environment), addresses=addresses_of(config), conceal=conceal
+    )
     found: dict[str, CredentialReport] = {}
     async with Instances(registry, context) as instances:
         credentials = Credentials(registry, instances, server_converter(shapes_of(registry)), clock, log)

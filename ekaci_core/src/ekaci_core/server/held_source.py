@@ -36,6 +36,7 @@ class Standing:
         read_at: when they were read; None if they never were.
         fault: why they could not be read the last time; None where they could.
         holds: whether there is a lease that can be used.
+        down_since: since when they cannot be read; None where they could the last time.
     """
 
     purpose: str
@@ -45,6 +46,7 @@ class Standing:
     read_at: float | None
     fault: str | None
     holds: bool
+    down_since: float | None = None
 
 
 @attrs.define(eq=False)
@@ -64,6 +66,7 @@ class HeldSource:
     _lease: Lease | None = attrs.field(default=None, init=False)
     _read_at: float | None = attrs.field(default=None, init=False)
     _fault: EkaciError | None = attrs.field(default=None, init=False)
+    _down_since: float | None = attrs.field(default=None, init=False)
     _asking: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
     _changed: anyio.Event = attrs.field(factory=anyio.Event, init=False)
 
@@ -125,6 +128,7 @@ class HeldSource:
             self._read_at,
             str(self._fault) if self._fault else None,
             lease is not None and self._left(lease) > 0,
+            self._down_since,
         )
 
     def _left(self, lease: Lease) -> float:
@@ -149,11 +153,17 @@ class HeldSource:
             lease = await self._asked()
         except EkaciError as fault:
             self._fault = fault
-            self._log.warning("credentials_not_renewed", who=self._who, reason=str(fault))
+            if self._down_since is None:
+                self._down_since = self._clock.now()
+            until = self._lease and self._lease.expires_at
+            self._log.warning("credentials_not_renewed", who=self._who, reason=str(fault), what_is_kept_ends=until)
             raise
         else:
             self._learn(self._purpose, lease.secrets)
-            self._fault, self._lease, self._read_at = None, lease, self._clock.now()
+            now = self._clock.now()
+            if self._down_since is not None:
+                self._log.info("credentials_back", who=self._who, after_seconds=now - self._down_since)
+            self._fault, self._down_since, self._lease, self._read_at = None, None, lease, now
             return lease
         finally:
             self._changed.set()

@@ -18,6 +18,7 @@ from ekaci_core.config.server import ServerConfig
 from ekaci_core.config.start import check_start
 from ekaci_core.registry import Registry
 from ekaci_core.registry.guard import leaves
+from ekaci_core.server.addresses import addresses_of, check_names
 from ekaci_core.server.clock import SystemClock
 from ekaci_core.server.composing import Services, opened
 from ekaci_core.server.enduring import enduring
@@ -59,7 +60,7 @@ async def serve(
         UsageFault: it cannot start as it is configured.
         InfrastructureFault: something that it needs is not there when it starts.
     """
-    for problem in (*config.warnings, *check_start(config)):
+    for problem in (*config.warnings, *check_start(config), *await check_names(config, addresses_of(config))):
         log.warning("configuration", problem=str(problem))
     manager = ServiceManager.of(environment, log)
     try:

@@ -12,7 +12,7 @@ import attrs
 from ekaci_core.api import InfrastructureFault
 from ekaci_core.server import socket_requests as asked
 from ekaci_core.server.composing import Services
-from ekaci_core.server.socket_credentials import reload_credentials
+from ekaci_core.server.socket_credentials import list_credentials, reload_credentials
 from ekaci_core.server.socket_looking import Looking
 from ekaci_core.server.socket_requests import Request, parse_request
 from ekaci_core.server.socket_starting import Starting
@@ -44,6 +44,7 @@ class SocketAnswers:
             asked.Jobset: looking.jobset,
             asked.Review: looking.review,
             asked.DrvStatus: looking.drv_status,
+            asked.Credentials: partial(list_credentials, services),
         }
         acts: dict[type[Request], Acts] = {
             asked.ResyncChecks: steering.resync_checks,

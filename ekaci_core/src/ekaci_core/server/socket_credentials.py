@@ -19,6 +19,22 @@ async def reload_credentials(
     return [_document(each) for each in await services.credentials.reload()]
 
 
+async def list_credentials(services: Services, request: asked.Credentials) -> Sequence[Mapping[str, Any]]:
+    """Say how it is with every use now; no source is asked."""
+    del request
+    return [_document(each) for each in services.credentials.standing()]
+
+
+def credentials_tally(services: Services) -> Mapping[str, int]:
+    """Count uses: all, those whose source cannot be asked, and those of them that have nothing that holds."""
+    found = services.credentials.standing()
+    return {
+        "uses": len(found),
+        "down": sum(each.down_since is not None for each in found),
+        "unusable": sum(each.down_since is not None and not each.holds for each in found),
+    }
+
+
 def _document(standing: Standing) -> Mapping[str, Any]:
     return {
         "used_by": standing.purpose,
@@ -28,4 +44,5 @@ def _document(standing: Standing) -> Mapping[str, Any]:
         "read_at": standing.read_at,
         "usable": standing.holds,
         "fault": standing.fault,
+        "down_since": standing.down_since,
     }

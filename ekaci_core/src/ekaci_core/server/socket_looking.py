@@ -19,6 +19,7 @@ from ekaci_core.server.builder_reports import running_attempts
 from ekaci_core.server.composing import Services
 from ekaci_core.server.known import named_derivation
 from ekaci_core.server.queue import queue_document, queue_of
+from ekaci_core.server.socket_credentials import credentials_tally
 from ekaci_core.server.socket_documents import (
     check_document,
     pull_request_document,
@@ -77,6 +78,7 @@ class Looking:
                 {"type": each.type, "instance": each.instance, "host": each.forge.host}
                 for each in services.forges.instances
             ],
+            "credentials": credentials_tally(services),
             "nix": str(services.parts.nix.version),
             "store": await anyio.to_thread.run_sync(_store, services.places.database),
         }

@@ -135,6 +135,11 @@ class Poll:
 
 
 @attrs.frozen
+class Credentials:
+    """How it is with the secrets of every use."""
+
+
+@attrs.frozen
 class ReloadCredentials:
     """Read all secrets anew."""
 
@@ -211,6 +216,7 @@ Request = (
     | ApprovedUsers
     | ForgeCheck
     | Poll
+    | Credentials
     | ReloadCredentials
     | DrvStatus
     | GitHub

@@ -8,6 +8,17 @@ from typing import Any, Final, TextIO
 from ekaci_core.telemetry.redaction import REDACTOR
 
 
+class _Libraries(logging.StreamHandler[TextIO]):
+    """Takes what libraries log by themselves, asyncio's tracebacks among it: otherwise Python prints it as it is."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__()
+        self.setLevel(level)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return REDACTOR.text(super().format(record))
+
+
 class Log:
     """A logger that loads structlog with its first event: that takes a fifth of a second, and most runs log nothing."""
 
@@ -15,10 +26,15 @@ class Log:
         self._stream: TextIO | None = None
         self._level = logging.WARNING
         self._logger: Any = None
+        self._libraries = _Libraries(logging.WARNING)
 
     def configure(self, stream: TextIO, level: int) -> None:
         """Send events of ``level`` and above to ``stream`` from now on."""
         self._stream, self._level, self._logger = stream, level, None
+        root = logging.getLogger()
+        root.removeHandler(self._libraries)
+        self._libraries.setStream(stream)
+        root.addHandler(self._libraries)
 
     def debug(self, event: str, /, **fields: object) -> None:
         """Log for developers."""

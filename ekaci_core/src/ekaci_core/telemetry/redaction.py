@@ -14,8 +14,11 @@ from ekaci_core.telemetry.masks import Masks, Span
 GENERATIONS: Final = 4
 """So many leases of one use are masked: builds that began with an earlier one may still print it."""
 LEAST_HELD: Final = 4096
+MOST_ISSUED: Final = 256
+"""So many secrets that plugins got by themselves are masked, the newest: they hold for minutes, or for an hour."""
 
 _MASK: Final = REDACTED.encode()
+_ISSUED: Final = "issued to plugins"
 
 
 class Redactor:
@@ -27,16 +30,17 @@ class Redactor:
         self._stale = False
         self._lock = threading.Lock()
 
-    def learn(self, owner: str, secrets: Iterable[Secret]) -> None:
+    def learn(self, owner: str, secrets: Iterable[Secret], *, generations: int = GENERATIONS) -> None:
         """Mask these from now on.
 
         Args:
             owner: who uses them; its earlier ones are forgotten, the oldest first, once there are too many.
             secrets: those of one lease. Values under 8 characters are not masked.
+            generations: so many leases of this owner are kept; what it says first counts.
         """
         values = frozenset(secrets)
         with self._lock:
-            known = self._known.setdefault(owner, deque(maxlen=GENERATIONS))
+            known = self._known.setdefault(owner, deque(maxlen=generations))
             if values in known:
                 known.remove(values)
             else:
@@ -120,3 +124,8 @@ def _masked(data: bytes, spans: list[Span]) -> bytes:
 
 REDACTOR: Final = Redactor()
 """Of this process."""
+
+
+def conceal(secret: Secret) -> None:
+    """Mask a secret that a plugin got by itself, such as a token that it was issued."""
+    REDACTOR.learn(_ISSUED, [secret], generations=MOST_ISSUED)

@@ -9,10 +9,10 @@ import hvac.exceptions
 import requests
 
 from ekaci_core.api import EkaciError, InfrastructureFault, UsageFault
-from ekaci_credentials_vault.peers import ForbiddenPeer
+from ekaci_credentials_vault.peers import NoWay
 from ekaci_credentials_vault.settings import VaultSettings
 
-RAISED: Final = (hvac.exceptions.VaultError, requests.RequestException, ForbiddenPeer, ValueError)
+RAISED: Final = (hvac.exceptions.VaultError, requests.RequestException, NoWay, ValueError)
 """What asking Vault raises."""
 
 
@@ -61,8 +61,7 @@ def fault_of(error: Exception, doing: str, settings: VaultSettings, *, denied: s
         settings: whose it is.
         denied: what to do where Vault refuses.
     """
-    if isinstance(error, ForbiddenPeer):
-        what = f"{doing}: the address leads to {error}, which is link-local or a metadata service"
-        return UsageFault(what, where=settings.where, do="name the address of Vault in address")
+    if isinstance(error, NoWay):
+        return type(error.fault)(f"{doing}: {error.fault.what}", where=settings.where, do=error.fault.do)
     _, kind, reason, do = next(each for each in _KNOWN if isinstance(error, each[0]))
     return kind(f"{doing}: {reason}", where=settings.where, do=do or denied)

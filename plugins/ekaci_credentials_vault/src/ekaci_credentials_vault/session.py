@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,10 +12,10 @@ import attrs
 import hvac
 import hvac.exceptions
 
-from ekaci_core.api import EkaciError, Lease, NotKeyValues, UsageFault, secrets_of
+from ekaci_core.api import EkaciError, Lease, NotKeyValues, Secret, UsageFault, secrets_of
 from ekaci_credentials_vault.expiry import seconds_of
 from ekaci_credentials_vault.faults import RAISED, Denied, fault_of
-from ekaci_credentials_vault.peers import checked_session
+from ekaci_credentials_vault.peers import Resolve, guarded_session
 from ekaci_credentials_vault.settings import VaultSettings
 
 TIMEOUT_SECONDS: Final = 8
@@ -40,13 +40,27 @@ class Token:
 class VaultSession:
     """A client that has logged in, or will when it is first asked."""
 
-    def __init__(self, settings: VaultSettings, environment: Mapping[str, str]) -> None:
-        """Prepare; nothing is asked yet. The token's variable is looked up in ``environment``."""
+    def __init__(
+        self,
+        settings: VaultSettings,
+        environment: Mapping[str, str],
+        resolve: Resolve,
+        conceal: Callable[[Secret], None],
+    ) -> None:
+        """Prepare; nothing is asked yet.
+
+        Args:
+            settings: checked already.
+            environment: where the token's variable is looked up.
+            resolve: says which addresses of Vault's host may be connected to.
+            conceal: told every token, and what it is got with, before it is used.
+        """
         self._settings = settings
         self._environment = environment
+        self._conceal = conceal
         self._lock = threading.Lock()
         self._token: Token | None = None
-        session = checked_session()
+        session = guarded_session(resolve)
         session.verify = str(settings.ca_file) if settings.ca_file else True  # the client believes its session alone
         self._client = hvac.Client(
             url=settings.address.rstrip("/"),
@@ -127,10 +141,10 @@ class VaultSession:
                     secret_id = self._secret(settings.secret_id_file, settings.secret_id_env, "secret id")
                     answer = auth.approle.login(role_id=settings.role_id, secret_id=secret_id, mount_point=mount)
                 case "kubernetes":
-                    jwt = _first_line(settings.jwt_file or POD_TOKEN, settings)
+                    jwt = self._from_file(settings.jwt_file or POD_TOKEN)
                     answer = auth.kubernetes.login(role=settings.role, jwt=jwt, mount_point=mount)
                 case "jwt" if settings.jwt_file is not None:
-                    jwt = _first_line(settings.jwt_file, settings)
+                    jwt = self._from_file(settings.jwt_file)
                     answer = auth.jwt.jwt_login(role=settings.role, jwt=jwt, path=mount)
                     self._client.token = self._answered(answer, "auth")["client_token"]
                 case _:
@@ -138,6 +152,7 @@ class VaultSession:
                     self._token = self._looked_up()
                     return
             granted = self._answered(answer, "auth")
+            self._conceal(Secret(str(granted.get("client_token", ""))))
             seconds = float(granted.get("lease_duration") or 0)
             until = time.monotonic() + seconds if seconds else None
             self._token = Token(bool(granted.get("renewable")), seconds, until)
@@ -159,7 +174,7 @@ class VaultSession:
 
     def _secret(self, file: Path | None, variable: str, what: str) -> str:
         if file is not None:
-            return _first_line(file, self._settings)
+            return self._from_file(file)
         value = self._environment.get(variable, "")
         if not value:
             raise UsageFault(
@@ -167,7 +182,13 @@ class VaultSession:
                 where=self._settings.where,
                 do=f"set it where the server is started, or name a file with the {what}",
             )
+        self._conceal(Secret(value.strip()))
         return value.strip()
+
+    def _from_file(self, path: Path) -> str:
+        text = _text(path, self._settings)
+        self._conceal(Secret(text))
+        return text
 
     def _read(self) -> Lease:
         path = self._settings.secret_path
@@ -224,7 +245,7 @@ class VaultSession:
         return fault_of(error, doing, self._settings, denied=do)
 
 
-def _first_line(path: Path, settings: VaultSettings) -> str:
+def _text(path: Path, settings: VaultSettings) -> str:
     try:
         with path.open(encoding="utf-8") as file:
             return file.read(_FILE_BYTES).strip()

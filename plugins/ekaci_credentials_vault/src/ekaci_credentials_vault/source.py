@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 import attrs
 
-from ekaci_core.api import CredentialSource, EkaciError, Lease, Logger, PluginContext
+from ekaci_core.api import CredentialSource, EkaciError, Lease, Logger, PluginContext, Reach
 from ekaci_credentials_vault.settings import VaultSettings, check
 
 if TYPE_CHECKING:
@@ -76,7 +78,11 @@ class VaultType:
         check(config)
         from ekaci_credentials_vault.session import VaultSession  # noqa: PLC0415 - its libraries take a while to load
 
-        session = VaultSession(config, context.environment)
+        def resolve(host: str, port: int) -> Sequence[str]:
+            """Ask from the thread that is about to connect."""
+            return anyio.from_thread.run(partial(context.addresses.resolve, host, port, reach=Reach.PRIVATE))
+
+        session = VaultSession(config, context.environment, resolve, context.conceal)
         source = VaultSource(session, config.where, context.log, anyio.CapacityLimiter(THREADS))
         # Entered by hand: what is raised while it is open leaves as it came, never in a group.
         tasks = await anyio.create_task_group().__aenter__()
