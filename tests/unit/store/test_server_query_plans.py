@@ -12,7 +12,7 @@ import pytest
 
 from ekaci_core.model.forge import Person
 from ekaci_core.model.review import ReviewState
-from ekaci_core.store import approvals, deliveries, posts, pull_requests, repositories, reviews
+from ekaci_core.store import approvals, deliveries, forge_writes, posts, pull_requests, repositories, reviews
 from ekaci_core.store.deliveries import NewDelivery
 from ekaci_core.store.delivery import DeliveryId, DeliveryState
 from ekaci_core.store.migrate import migrations, prepare
@@ -54,6 +54,9 @@ SEARCHES: dict[str, Work] = {
     "posts_at": lambda tx: posts.at(tx, HERE, sha("a"), ()),
     "posts_at under names": lambda tx: posts.at(tx, HERE, sha("a"), ["x", "y"]),
     "prune_posts": lambda tx: posts.prune(tx, 1e9, 10),
+    "note_write": lambda tx: forge_writes.note(tx, "a", 1.0, 1.0),
+    "pause_account": lambda tx: forge_writes.pause(tx, "a", 1.0),
+    "account_use": lambda tx: forge_writes.of(tx, "a", 1.0),
     "note_pull_request": lambda tx: pull_requests.note(tx, pull_request(), 1.0),
     "known_pull_request": lambda tx: pull_requests.find(tx, HERE, 1),
     "known_pull_requests of a repository": lambda tx: pull_requests.newest(tx, HERE, open_only=False, limit=9),
