@@ -54,6 +54,7 @@ class Housekeeping:
         settings = self._settings
         await self._store.prune_deliveries(before=now - DELIVERIES_SECONDS)
         await self._store.prune_posts(before=now - POSTS_SECONDS)
+        await self._store.prune_review_checks(before=now - POSTS_SECONDS)
         await self._store.prune_results(before=now - settings.evaluations_max_age_seconds)
         limits = LogLimits(settings.logs_total_bytes, settings.logs_max_age_seconds)
         await Retention(self._store, self._places.logs, self._places.outputs, limits).sweep(

@@ -9,7 +9,7 @@ from typing import Final
 import anyio
 import attrs
 
-from ekaci_core.api import Check, Forge, InfrastructureFault, UsageFault
+from ekaci_core.api import Check, CheckStatus, Forge, InfrastructureFault, UsageFault
 from ekaci_core.bus import Broadcast
 from ekaci_core.config.faults import UnusableJobFile
 from ekaci_core.config.repository import CONFIG_FILES, find_repository_config
@@ -113,10 +113,10 @@ class OneReview:
         """
         wish, store = self._record.wish, self._parts.store
         posts = {post.check.context: post for post in await store.posts_at(wish.repository, wish.head_sha)}
-        ours = [each for each in posts.values() if each.check.external_id.startswith(f"{self._subject().key}/")]
-        self._writes += sum(post.writes for post in ours)
-        verdict = posts.get(checks.VERDICT)
-        if verdict in ours and not verdict.final:
+        wanted = {check.context: check for check in await store.review_checks(self._record.id)}
+        ours = {name for name, each in wanted.items() if each.external_id.startswith(f"{self._subject().key}/")}
+        self._writes += sum(posts[name].writes for name in ours & posts.keys())
+        if checks.VERDICT in ours and wanted[checks.VERDICT].status is not CheckStatus.COMPLETED:
             return ()
         waited = checks.approval_context(wish.author) in posts
         if not waited:
@@ -160,16 +160,23 @@ class OneReview:
             raise InfrastructureFault(what, where="builds", do="it is tried again by itself")
         # First, since after a crash between the two the review is made again, and wants the same.
         wanted = check_results.concluded(self._subject(), report, most=self._parts.limits.max_failed_checks)
-        wish = self._record.wish
-        standing = await self._parts.store.posts_at(wish.repository, wish.head_sha)
-        before = checks.outdated(self._subject(), [post.check for post in standing], wanted)
-        await self._want([*before, *wanted])
+        await self._want([*checks.outdated(self._subject(), await self._standing(), wanted), *wanted])
         await self._parts.store.finish_review(
             self._record.id,
             decision=report.verdict.decision.value,
             result=render_json(report),
             now=self._parts.clock.now(),
         )
+
+    async def _standing(self) -> Sequence[Check]:
+        """What this review, or one that does not count any more, has said at the commit before."""
+        wish, store = self._record.wish, self._parts.store
+        at_commit = await store.standing_checks(wish.repository, wish.head_sha)
+        others = {each.check.context for each in at_commit if each.review.id != self._record.id}
+        own = {check.context: check for check in await store.review_checks(self._record.id)}
+        posts = await store.posts_at(wish.repository, wish.head_sha)
+        nobodys = [post.check for post in posts if post.check.context not in others | own.keys()]
+        return [*own.values(), *nobodys]
 
     async def _build(self, compared: Compared) -> BuildResult:
         wish = self._record.wish
@@ -238,7 +245,7 @@ class OneReview:
     async def _want(self, wanted: Sequence[Check]) -> None:
         if not self._record.wish.occasion.is_reported:
             return  # it is for others to compare with, or for who asked for it
-        self._writes += await self._parts.want(self._record.wish, wanted)
+        self._writes += await self._parts.want(self._record, wanted)
 
     def _subject(self) -> checks.Subject:
         return self._parts.subject(self._record)
