@@ -12,6 +12,7 @@ from ekaci_core.model.check import Check, CheckButton, CheckStatus, Conclusion
 from ekaci_core.model.forge import RepositoryId
 from ekaci_core.model.ids import CommitSha
 from ekaci_core.model.verdict import Decision
+from ekaci_core.reporting.clean import clean
 from ekaci_core.reporting.markdown_escape import escape
 
 VERDICT: Final = "EkaCI: Verdict"
@@ -136,6 +137,13 @@ def incomparable(subject: Subject, what: str) -> tuple[Check, ...]:
     check = subject.completed(
         VERDICT, Conclusion.FAILURE, "Do not merge: it cannot be compared with base", escape(what)
     )
+    return (with_rerun(check),)
+
+
+def conflicting(subject: Subject, base: str, what: str, do: str | None) -> tuple[Check, ...]:
+    """Say that there is nothing to review before conflicts are solved."""
+    text = "\n\n".join(escape(each) for each in (what, do) if each)
+    check = subject.completed(VERDICT, Conclusion.ACTION_REQUIRED, f"Wait: it conflicts with {clean(base)}", text)
     return (with_rerun(check),)
 
 

@@ -14,9 +14,10 @@ from ekaci_core.bus import Broadcast
 from ekaci_core.config.faults import UnusableJobFile
 from ekaci_core.config.repository import CONFIG_FILES, find_repository_config
 from ekaci_core.config.review import ReviewConfiguration, combine
-from ekaci_core.config.weights import weight_of
+from ekaci_core.config.weights import matches_repository, weight_of
 from ekaci_core.evaluation import Evaluations
 from ekaci_core.git import Endpoints, Repository
+from ekaci_core.git.merging import Conflicting, merged
 from ekaci_core.git.mirror import Wanted
 from ekaci_core.model.change import JobComparison
 from ekaci_core.model.event import ReviewEvent
@@ -91,6 +92,10 @@ class OneReview:
             inputs = await directory_inputs(wish) if forge is None else await self._inputs(forge)
         except _Incomparable as fault:
             await self._refuse(checks.incomparable(self._subject(), fault.what), fault)
+            return
+        except Conflicting as fault:
+            conflict = checks.conflicting(self._subject(), wish.base, fault.what, fault.do)
+            await self._refuse(conflict, fault, Decision.WAIT)
             return
         except UsageFault as fault:
             await self._refuse(checks.misconfigured(self._subject(), str(fault), fault.do), fault)
@@ -206,13 +211,13 @@ class OneReview:
             sentences = [f"{well:,} built, {ill:,} failed, {len(drvs) - well - ill:,} to come."]
             await self._want(checks.progress(self._subject(), title, sentences))
 
-    async def _refuse(self, wanted: Sequence[Check], fault: UsageFault) -> None:
+    async def _refuse(
+        self, wanted: Sequence[Check], fault: UsageFault, decision: Decision = Decision.DO_NOT_MERGE
+    ) -> None:
         await self._want(wanted)
         now = self._parts.clock.now()
         told = f"{fault} ({fault.do})" if fault.do else str(fault)
-        await self._parts.store.finish_review(
-            self._record.id, decision=Decision.DO_NOT_MERGE.value, result="", detail=told, now=now
-        )
+        await self._parts.store.finish_review(self._record.id, decision=decision.value, result="", detail=told, now=now)
 
     async def _inputs(self, forge: Forge) -> ReviewInputs:
         wish = self._record.wish
@@ -234,9 +239,19 @@ class OneReview:
         try:
             if wish.occasion is Occasion.COMMIT:
                 return await commit_endpoints(repository, head, base, label=wish.base)
+            if self._as_merged:
+                return await _merged_endpoints(repository, head, base, label=wish.base)
             return await _endpoints(repository, head, base, exact=wish.base_sha is not None, label=wish.base)
+        except Conflicting:
+            raise
         except UsageFault as fault:
             raise _Incomparable(fault.what, do=None if wish.occasion.is_reported else fault.do) from fault
+
+    @property
+    def _as_merged(self) -> bool:
+        wish = self._record.wish
+        patterns = self._parts.limits.review_as_merged
+        return wish.occasion is Occasion.PULL_REQUEST and matches_repository(wish.repository, patterns)
 
     async def _advance(self, state: ReviewState, detail: str) -> bool:
         now = self._parts.clock.now()
@@ -280,6 +295,13 @@ async def _endpoints(repository: Repository, head: CommitSha, base: CommitSha, *
     tip = attrs.evolve(await repository.resolve(head), label=f"head {head.short}")
     onto = attrs.evolve(await repository.resolve(base), label=label)
     return Endpoints(onto if exact else await repository.merge_base(onto, tip), tip)
+
+
+async def _merged_endpoints(repository: Repository, head: CommitSha, base: CommitSha, *, label: str) -> Endpoints:
+    tip = attrs.evolve(await repository.resolve(head), label=f"head {head.short}")
+    onto = attrs.evolve(await repository.resolve(base), label=f"{label} at {base.short}")
+    note = f"reviewed as it would be once merged into {label} at {base.short}"
+    return Endpoints(onto, await merged(repository, tip, onto), (note,))
 
 
 async def _configuration(repository: Repository, endpoints: Endpoints) -> ReviewConfiguration:

@@ -33,6 +33,7 @@ class ReviewLimits:
         evaluations_max_age_seconds: how long one stays that nobody uses.
         max_failed_checks: checks of single packages for one review.
         repository_weights: parts of the builders, for `weight_of`.
+        review_as_merged: patterns of repositories, for `matches_repository`.
         public_url: where people reach the server's pages; None where there are none.
     """
 
@@ -40,6 +41,7 @@ class ReviewLimits:
     evaluations_max_age_seconds: float
     max_failed_checks: int = MAX_FAILED_CHECKS
     repository_weights: tuple[str, ...] = ()
+    review_as_merged: tuple[str, ...] = ()
     public_url: str | None = None
 
 
