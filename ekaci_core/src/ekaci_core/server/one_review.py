@@ -132,8 +132,10 @@ class OneReview:
     async def _work(self, inputs: ReviewInputs) -> None:
         parts, limits = self._parts, self._parts.limits
         events: Broadcast[ReviewEvent] = Broadcast()
+        confined = not self._record.wish.trusted
+        builds = confined and parts.nix.settings.really_sandboxes and await self._is_approved()
         work = ReviewWork(
-            attrs.evolve(parts.options, confine_head=not self._record.wish.trusted),
+            attrs.evolve(parts.options, confine_head=confined, confined_builds=builds),
             inputs,
             parts.folders,
             parts.nix.settings,
@@ -172,6 +174,16 @@ class OneReview:
             result=render_json(report),
             now=self._parts.clock.now(),
         )
+
+    async def _is_approved(self) -> bool:
+        """Whether somebody who may write approved the commit, or an operator its author."""
+        wish, store = self._record.wish, self._parts.store
+        if await store.commit_approval(wish.repository, wish.head_sha) is not None:
+            return True
+        pull = None if wish.number is None else await store.known_pull_request(wish.repository, wish.number)
+        if pull is None or pull.author.id <= 0:
+            return False
+        return any(each.person.id == pull.author.id for each in await store.approved_users(wish.repository.forge))
 
     async def _standing(self) -> Sequence[Check]:
         """What this review, or one that does not count any more, has said at the commit before."""
