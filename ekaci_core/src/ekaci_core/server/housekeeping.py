@@ -20,6 +20,9 @@ DELIVERIES_SECONDS: Final = 30 * 86_400.0
 POSTS_SECONDS: Final = 90 * 86_400.0
 """What stands at a forge is remembered for so long after its last change."""
 
+MIRRORS_SECONDS: Final = 7 * 86_400.0
+"""Copies of repositories that no forge gives us any more go when nothing was fetched for so long: it may come back."""
+
 # Younger logs stay: what is being read or written just now is not looked at.
 _YOUNG_SECONDS: Final = 3600.0
 
@@ -61,4 +64,9 @@ class Housekeeping:
             now=now, since=now - _YOUNG_SECONDS, keep=(), forgotten=True
         )
         if self._mirrors is not None:
+            live = [record.wish.repository for record in await self._store.live_reviews()]
+            known = await self._store.installed()
+            removed = await self._mirrors.remove_unused([*known, *live], before=now - MIRRORS_SECONDS)
+            if removed:
+                self._log.info("copies_of_repositories_removed", count=removed)
             await self._mirrors.tidy()
