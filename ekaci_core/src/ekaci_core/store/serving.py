@@ -8,8 +8,9 @@ from ekaci_core.store.delivery import Deliveries
 from ekaci_core.store.forge_facts import ForgeFacts
 from ekaci_core.store.outbox import Outbox
 from ekaci_core.store.review import Reviews
+from ekaci_core.store.shared_checks import SharedChecks
 from ekaci_core.store.tally import Tallies
 
 
-class ServingStore(Deliveries, ForgeFacts, Outbox, Reviews, Tallies, Protocol):
+class ServingStore(Deliveries, ForgeFacts, Outbox, Reviews, SharedChecks, Tallies, Protocol):
     """The inbox, what forges told, what is to stand there, reviews, and counts of all that."""

@@ -51,6 +51,7 @@ from ekaci_core.store.numbered import NumberedRecord
 from ekaci_core.store.sqlite_deliveries import SqliteDeliveries
 from ekaci_core.store.sqlite_forge_facts import SqliteForgeFacts
 from ekaci_core.store.sqlite_outbox import SqliteOutbox
+from ekaci_core.store.sqlite_review_checks import SqliteReviewChecks
 from ekaci_core.store.sqlite_reviews import SqliteReviews
 from ekaci_core.store.sqlite_tallies import SqliteTallies
 
@@ -79,7 +80,7 @@ async def open_store(path: Path | None) -> AsyncIterator[Store]:
         yield SqliteStore(database)
 
 
-class SqliteStore(SqliteDeliveries, SqliteForgeFacts, SqliteOutbox, SqliteReviews, SqliteTallies):
+class SqliteStore(SqliteDeliveries, SqliteForgeFacts, SqliteOutbox, SqliteReviewChecks, SqliteReviews, SqliteTallies):
     """Hands each call to the module of its aggregate, as one transaction; see `Store` for what they mean."""
 
     def __init__(self, database: Database) -> None:

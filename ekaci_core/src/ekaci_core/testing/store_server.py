@@ -6,10 +6,16 @@ from ekaci_core.testing.store_deliveries import DeliveryConformance
 from ekaci_core.testing.store_forge_facts import ForgeFactsConformance
 from ekaci_core.testing.store_outbox import OutboxConformance
 from ekaci_core.testing.store_reviews import ReviewConformance
+from ekaci_core.testing.store_shared_checks import SharedChecksConformance
 from ekaci_core.testing.store_tallies import TallyConformance
 
 
 class ServerConformance(
-    DeliveryConformance, ForgeFactsConformance, OutboxConformance, ReviewConformance, TallyConformance
+    DeliveryConformance,
+    ForgeFactsConformance,
+    OutboxConformance,
+    ReviewConformance,
+    SharedChecksConformance,
+    TallyConformance,
 ):
     """What every store does for a server."""
