@@ -94,8 +94,7 @@ class GuardedHttp:
             ) as response:
                 return await _read(response, url)
         except _LIBRARY as error:
-            said = next(each for kind, each in _TROUBLES.items() if isinstance(error, kind))
-            raise InfrastructureFault(said, where=url, do="see whether it is up; it is tried again") from None
+            raise _fault_of(error, url) from None
         except httpcore.LocalProtocolError:
             raise UsageFault("the request cannot be sent as it is", where=url, do="see how the address is") from None
 
@@ -116,19 +115,47 @@ def bearer(token: Secret | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {text}"}
 
 
+def _fault_of(error: Exception, url: str) -> InfrastructureFault:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is not None:
+        return InfrastructureFault(
+            "its certificate cannot be verified",
+            where=url,
+            do="name a file with its authority in SSL_CERT_FILE, where the server is started",
+        )
+    said = next(each for kind, each in _TROUBLES.items() if isinstance(error, kind))
+    return InfrastructureFault(said, where=url, do="see whether it is up; it is tried again")
+
+
 @asynccontextmanager
 async def guarded_http(context: PluginContext, silence_seconds: float) -> AsyncIterator[GuardedHttp]:
-    """Open a client; certificates are believed as the environment says, in the words of OpenSSL and Nix."""
-    environment = context.environment
-    authorities = environment.get("NIX_SSL_CERT_FILE") or environment.get("SSL_CERT_FILE")
+    """Open a client; certificates are believed as the environment says, in the words of OpenSSL and Nix.
+
+    Raises:
+        InfrastructureFault: the file of authorities cannot be read.
+    """
     pool = httpcore.AsyncConnectionPool(
-        ssl_context=ssl.create_default_context(cafile=authorities or None),
+        ssl_context=_believing(context.environment),
         max_connections=_CONNECTIONS,
         keepalive_expiry=60,
         network_backend=_Guarded(context.addresses),
     )
     async with pool:
         yield GuardedHttp(pool, silence_seconds)
+
+
+def _believing(environment: Mapping[str, str]) -> ssl.SSLContext:
+    authorities = environment.get("NIX_SSL_CERT_FILE") or environment.get("SSL_CERT_FILE") or None
+    try:
+        return ssl.create_default_context(cafile=authorities)
+    except OSError as error:  # those of TLS are among them
+        raise InfrastructureFault(
+            f"the file of authorities cannot be read: {error.strerror or error}",
+            where=authorities,
+            do="set SSL_CERT_FILE to a file of certificates in PEM, where the server is started",
+        ) from None
 
 
 async def _read(response: httpcore.Response, url: str) -> Answer:

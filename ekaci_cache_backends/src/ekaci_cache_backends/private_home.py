@@ -61,11 +61,11 @@ def private_home(environment: Mapping[str, str]) -> Iterator[Home]:
         InfrastructureFault: it cannot be made.
     """
     try:
-        folder = Path(tempfile.mkdtemp(prefix="ekaci-cache-"))  # for this user alone
+        folder = Path(tempfile.mkdtemp(prefix="ekaci-cache-", dir=environment.get("TMPDIR") or None))  # mode 0700
     except OSError as error:
         raise InfrastructureFault(
             f"no private folder can be made: {error.strerror}",
-            where=tempfile.gettempdir(),
+            where=environment.get("TMPDIR") or tempfile.gettempdir(),
             do="see that there is space, and that the server may write there",
         ) from None
     try:

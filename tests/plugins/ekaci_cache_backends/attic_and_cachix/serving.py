@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -57,11 +58,14 @@ class StandIn:
             self._server = None
 
     @contextmanager
-    def served(self) -> Iterator[None]:
+    def served(self, tls: ssl.SSLContext | None = None) -> Iterator[None]:
         """Serve on loopback; what went wrong while answering is raised at the end."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+            self.address = self.address.replace("http:", "https:")
         thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:
