@@ -16,6 +16,7 @@ from ekaci_core.api import (
     AlreadyPresent,
     EkaciError,
     HeldCredentials,
+    InfrastructureFault,
     Lease,
     Pushed,
     PushFailed,
@@ -102,8 +103,15 @@ class AtticUpload:
         return attrs.evolve(outcome, reason=f"it refers to {reference}, which is not there: {outcome.reason}")
 
     async def _attempt(self, info: ObjectInfo) -> PushOutcome:
-        async def attempt(lease: Lease) -> int:
-            return await self.interface.upload(info, token_of(lease, self.interface.where))
+        async def attempt(lease: Lease) -> int | None:
+            token = token_of(lease, self.interface.where)
+            try:
+                return await self.interface.upload(info, token)
+            except InfrastructureFault:
+                # The answer of a server that gives one before it has read everything is lost with the connection.
+                if await self.interface.missing([info.path], token):
+                    raise
+                return None
 
         try:
             sent = await with_lease(self.credentials, attempt)
@@ -115,7 +123,7 @@ class AtticUpload:
             said = error.strerror if isinstance(error, OSError) else str(error)
             outcome = PushFailed(f"{info.path} cannot be read: {said}")
         else:
-            self.log(f"{info.path}: {sent} bytes sent\n".encode())
+            self.log(f"{info.path}: {'sent' if sent is None else f'{sent} bytes sent'}\n".encode())
             return Pushed(sent)
         self.log(f"{info.path}: {outcome.reason}\n".encode())
         return outcome

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -47,7 +47,10 @@ class Kept:
 
 @attrs.define
 class AtticStandIn(StandIn):
-    """One server with one cache. ``uploads`` counts requests, ``upstream`` are names of keys."""
+    """One server with one cache. ``uploads`` counts requests, ``upstream`` are names of keys.
+
+    Each of ``instead_of_reading`` answers one upload, of which nothing has been read.
+    """
 
     cache: str = "main"
     prefix: str = ""
@@ -57,13 +60,19 @@ class AtticStandIn(StandIn):
     kept: dict[str, Kept] = attrs.field(factory=dict)
     uploads: int = 0
     broken_uploads: set[str] = attrs.field(factory=set)
+    instead_of_reading: list[Callable[[], Reply]] = attrs.field(factory=list)
 
     @property
     def store_paths(self) -> list[str]:
         """What was uploaded, in that order."""
         return [each.info["store_path"] for each in self.kept.values()]
 
+    def is_read(self, method: str, path: str) -> bool:
+        return not (method == "PUT" and path.endswith("upload-path") and self.instead_of_reading)
+
     def answer(self, request: Request) -> Reply:
+        if not self.is_read(request.method, request.path):
+            return self.instead_of_reading.pop(0)()
         try:
             return self._answer(request)
         except Refusal as refusal:

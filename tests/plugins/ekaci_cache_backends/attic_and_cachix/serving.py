@@ -46,6 +46,10 @@ class StandIn:
     def answer(self, request: Request) -> Reply:
         raise NotImplementedError
 
+    def is_read(self, method: str, path: str) -> bool:
+        """Whether the body is read before the answer; otherwise the connection is closed with it."""
+        return bool(method or path)
+
     def asked(self, what: str) -> list[Request]:
         """Return the requests whose path ends so."""
         return [each for each in self.requests if each.path.endswith(what)]
@@ -96,7 +100,9 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def _do(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            is_read = stand_in.is_read(self.command, self.path)
+            self.close_connection = self.close_connection or not is_read
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) if is_read else b""
             fields = {name.lower(): value for name, value in self.headers.items()}
             reply = stand_in.handle(Request(self.command, self.path, fields, body))
             self.send_response(reply.status)

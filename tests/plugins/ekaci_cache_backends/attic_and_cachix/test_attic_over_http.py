@@ -14,9 +14,11 @@ import pytest
 from anyio import to_thread
 from tests.plugins.ekaci_cache_backends.attic_and_cachix.attic_laboratory import (
     FIRST,
+    SECOND,
     AtticLaboratory,
     RealAtticLaboratory,
 )
+from tests.plugins.ekaci_cache_backends.attic_and_cachix.attic_stand_in import Kept
 from tests.plugins.ekaci_cache_backends.attic_and_cachix.serving import Reply
 
 from ekaci_cache_backends.attic.cache import AtticCache, AtticType
@@ -283,6 +285,56 @@ async def test_a_hung_upload_is_given_up_when_it_is_cancelled(attic_over_http: A
         assert await to_thread.run_sync(server.hung.wait, 30)
         tasks.cancel_scope.cancel()
     assert server.uploads == 0
+
+
+async def _large(laboratory: AtticLaboratory | RealAtticLaboratory, folder: Path) -> StorePath:
+    (file := folder / "large").write_bytes(bytes(32 * 1024 * 1024))
+    done = await run(["nix-store", "--add", str(file)], env=laboratory.witness.environment)
+    return StorePath.parse(done.text.strip())
+
+
+async def test_a_token_that_ends_during_a_long_upload_is_renewed(
+    attic_over_http: AtticLaboratory, tmp_path: Path
+) -> None:
+    """The server refuses before it has read the archive, and its answer is lost with the connection."""
+    path = await _large(attic_over_http, tmp_path)
+    server = attic_over_http.server
+
+    def refuse() -> Reply:
+        server.tokens = {SECOND}
+        return Reply(HTTPStatus.UNAUTHORIZED)
+
+    server.instead_of_reading.append(refuse)
+    async with attic_over_http.open() as cache:
+        assert isinstance((await _push(cache, attic_over_http, path))[path], Pushed)
+    assert attic_over_http.witness.renewals == 1
+    assert server.uploads == 1
+
+
+async def test_a_server_that_needs_no_archive_has_taken_it(attic_over_http: AtticLaboratory, tmp_path: Path) -> None:
+    """One with ``require-proof-of-possession = false`` answers as soon as it knows the hash."""
+    path = await _large(attic_over_http, tmp_path)
+    server = attic_over_http.server
+
+    def take() -> Reply:
+        server.kept[path.hash_part] = Kept({"store_path": str(path)}, b"")
+        return Reply(HTTPStatus.OK, b'{"kind":"Deduplicated","file_size":null}')
+
+    server.instead_of_reading.append(take)
+    async with attic_over_http.open() as cache:
+        assert isinstance((await _push(cache, attic_over_http, path))[path], Pushed)
+    assert server.uploads == 0
+
+
+async def test_a_connection_that_breaks_during_an_upload_is_a_fault_that_passes(
+    attic_over_http: AtticLaboratory, tmp_path: Path
+) -> None:
+    path = await _large(attic_over_http, tmp_path)
+    attic_over_http.server.instead_of_reading.append(lambda: Reply(HTTPStatus.BAD_GATEWAY))
+    async with attic_over_http.open() as cache:
+        failed = (await _push(cache, attic_over_http, path))[path]
+    assert isinstance(failed, PushFailed)
+    assert failed.transient
 
 
 async def test_questions_are_asked_in_parts(attic_over_http: AtticLaboratory) -> None:
