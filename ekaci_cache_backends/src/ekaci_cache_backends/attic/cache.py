@@ -13,7 +13,7 @@ from ekaci_cache_backends.attic.interface import AtticInterface, token_of
 from ekaci_cache_backends.attic.path_infos import object_infos
 from ekaci_cache_backends.attic.program import ATTIC_MESSAGES, configuration, told_paths
 from ekaci_cache_backends.attic.upload import AtticUpload
-from ekaci_cache_backends.endpoints import check_endpoint
+from ekaci_cache_backends.endpoints import check_endpoint, parse_endpoint
 from ekaci_cache_backends.private_home import find_program, private_home
 from ekaci_cache_backends.refusals import failed, with_lease
 from ekaci_cache_backends.tool_push import ToolPush
@@ -28,6 +28,7 @@ from ekaci_core.api import (
     ProgramEnd,
     PushOutcome,
     PushRequest,
+    Secret,
     StorePath,
     UsageFault,
     WriteLog,
@@ -144,10 +145,18 @@ class AtticCache:
         )
         return await push.push(paths, log)
 
+    async def _check(self, token: Secret) -> None:
+        """See that the program may go where it will: to the server, and to where that sends it."""
+        await check_endpoint(self.destination.endpoint, self._context, where=self.where, must_resolve=True)
+        address = (await self._interface.profile(token)).api_endpoint
+        if address is not None:
+            endpoint = parse_endpoint(address, where=f"{self.where}: api-endpoint of the server")
+            await check_endpoint(endpoint, self._context, where=self.where, must_resolve=True)
+
     async def _run(self, paths: Sequence[StorePath], lease: Lease, log: WriteLog) -> ProgramEnd:
         assert self.program is not None  # noqa: S101 - it pushes
         token = token_of(lease, self.where)
-        await check_endpoint(self.destination.endpoint, self._context, where=self.where, must_resolve=True)
+        await self._check(token)
         with private_home(self._context.environment) as home:
             home.write("config/attic/config.toml", configuration(self.destination, token))
             # Exactly these: which paths belong into the cache has been decided already.

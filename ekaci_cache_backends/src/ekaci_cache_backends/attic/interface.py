@@ -29,6 +29,19 @@ _PREAMBLE_SIZE: Final = "X-Attic-Nar-Info-Preamble-Size"
 
 
 @attrs.frozen
+class AtticProfile:
+    """How a cache is configured.
+
+    Attributes:
+        upstream_keys: names of the keys whose paths it does not want, since its users find them elsewhere.
+        api_endpoint: where Attic's program goes with everything else; None where the server does not say.
+    """
+
+    upstream_keys: frozenset[str]
+    api_endpoint: str | None
+
+
+@attrs.frozen
 class AtticInterface:
     """The interface of one cache, which messages call ``where``.
 
@@ -52,12 +65,13 @@ class AtticInterface:
             absent |= await self._missing(hashes[start : start + _AT_ONCE], token)
         return frozenset(path for path in paths if path.hash_part in absent)
 
-    async def upstream_keys(self, token: Secret) -> frozenset[str]:
-        """Return the names of the keys whose paths the cache does not want, since its users find them elsewhere."""
+    async def profile(self, token: Secret) -> AtticProfile:
+        """Ask how the cache is configured; a token that may only push is refused."""
         answer = await self.http.ask_json("GET", self._url(f"cache-config/{self.cache}"), None, token)
         content = self._content(answer, "how the cache is configured")
-        names = content.get("upstream_cache_key_names") or ()
-        return frozenset(each for each in names if isinstance(each, str))
+        names, address = content.get("upstream_cache_key_names") or (), content.get("api_endpoint")
+        keys = frozenset(each for each in names if isinstance(each, str))
+        return AtticProfile(keys, address if isinstance(address, str) and address else None)
 
     async def upload(self, info: ObjectInfo, token: Secret) -> int:
         """Upload one store object; return how many bytes were sent.

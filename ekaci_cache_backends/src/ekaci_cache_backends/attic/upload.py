@@ -73,7 +73,7 @@ class AtticUpload:
 
     async def _upstream(self) -> frozenset[str]:
         async def ask(lease: Lease) -> frozenset[str]:
-            return await self.interface.upstream_keys(token_of(lease, self.interface.where))
+            return (await self.interface.profile(token_of(lease, self.interface.where))).upstream_keys
 
         try:
             return await ask(await self.credentials.resolve())

@@ -57,6 +57,7 @@ class AtticStandIn(StandIn):
     tokens: set[str] = attrs.field(factory=set)
     only_push: set[str] = attrs.field(factory=set)
     upstream: list[str] = attrs.field(factory=list)
+    api_endpoint: str | None = None
     kept: dict[str, Kept] = attrs.field(factory=dict)
     uploads: int = 0
     broken_uploads: set[str] = attrs.field(factory=set)
@@ -114,8 +115,8 @@ class AtticStandIn(StandIn):
         self._authorize(request, cache)
         if request.fields["authorization"].partition(" ")[2] in self.only_push:
             return _error(HTTPStatus.FORBIDDEN, "AccessError", "Access error: Permission denied")
-        # A server that was not told its own address makes one up from the request's.
-        content = {"api_endpoint": "http://elsewhere.example/", "upstream_cache_key_names": self.upstream}
+        endpoint = self.api_endpoint or f"{self.address}{self.prefix}/"
+        content = {"api_endpoint": endpoint, "upstream_cache_key_names": self.upstream}
         return _json({**content, "is_public": False, "store_dir": "/nix/store", "priority": 41})
 
     def _upload(self, request: Request) -> Reply:

@@ -167,6 +167,14 @@ async def test_no_redirection_is_followed(attic_over_http: AtticLaboratory, stat
     assert attic_over_http.server.asked("elsewhere") == []
 
 
+async def test_where_the_server_sends_its_own_program_does_not_count(attic_over_http: AtticLaboratory) -> None:
+    attic_over_http.server.api_endpoint = "http://elsewhere.example/"
+    path = await attic_over_http.path()
+    async with attic_over_http.open() as cache:
+        assert isinstance((await _push(cache, attic_over_http, path))[path], Pushed)
+    assert set(attic_over_http.witness.resolved) == {"127.0.0.1"}
+
+
 async def test_how_long_a_busy_server_wants_to_be_left_alone(attic_over_http: AtticLaboratory) -> None:
     attic_over_http.server.reply = Reply(HTTPStatus.TOO_MANY_REQUESTS, b"", {"Retry-After": "90"})
     path = await attic_over_http.path()

@@ -195,3 +195,14 @@ async def test_the_address_is_judged_before_the_program_is_started(
     assert isinstance(failed, PushFailed)
     assert "not allowed" in failed.reason
     assert attic_program.started == []
+
+
+@pytest.mark.parametrize("address", ["http://169.254.169.254/", "http://10.0.0.1:8080/below/", "file:///etc/", "x"])
+async def test_a_server_that_sends_the_program_where_nobody_may_go_is_not_followed(
+    attic_by_program: AtticLaboratory, attic_program: Installed, address: str
+) -> None:
+    attic_by_program.server.api_endpoint = address
+    (failed,) = await _outcomes(attic_by_program, await attic_by_program.path())
+    assert isinstance(failed, PushFailed)
+    assert not failed.transient
+    assert attic_program.started == []
