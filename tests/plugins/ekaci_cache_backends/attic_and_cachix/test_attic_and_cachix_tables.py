@@ -63,7 +63,8 @@ def test_the_examples_of_the_reference(tmp_path: Path, registry: Registry) -> No
 )
 @pytest.mark.parametrize("kind", ["cachix", "attic"])
 def test_a_key_that_cannot_be_used_is_named(tmp_path: Path, registry: Registry, kind: str, key: str, name: str) -> None:
-    text = f'[[caches]]\nid = "c"\ncache_type = "{kind}"\ndestination = "mine"\ncredentials = "none"\n{key}\n'
+    place = "mine" if kind == "cachix" else "https://attic.example.com/mine"
+    text = f'[[caches]]\nid = "c"\ncache_type = "{kind}"\ndestination = "{place}"\ncredentials = "none"\n{key}\n'
     with pytest.raises(ConfigurationProblems) as raised:
         _read(text, tmp_path, registry)
     (problem,) = raised.value.problems
