@@ -64,6 +64,13 @@ def running(pids: Sequence[str]) -> list[str]:
     return [pid for pid in pids if _runs(pid)]
 
 
+async def all_ended(pids: Sequence[str]) -> None:
+    """Wait until these have: who is not our own child dies of its signal a moment after it was sent."""
+    with anyio.fail_after(30):  # a child that nobody ends goes on for ten minutes
+        while running(pids):  # noqa: ASYNC110 - another program's end sets no event
+            await anyio.sleep(0.01)
+
+
 def _runs(pid: str) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

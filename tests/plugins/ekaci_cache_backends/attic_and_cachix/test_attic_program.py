@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 from tests.plugins.ekaci_cache_backends.attic_and_cachix.attic_laboratory import FIRST, SECOND, AtticLaboratory
-from tests.plugins.ekaci_cache_backends.attic_and_cachix.programs import Installed, running
+from tests.plugins.ekaci_cache_backends.attic_and_cachix.programs import Installed, all_ended, running
 
 from ekaci_cache_backends.attic.cache import AtticType
 from ekaci_cache_backends.batches import BATCH_BYTES
@@ -179,7 +179,7 @@ async def test_cancellation_ends_all_of_its_processes_and_removes_its_home(
         assert not attic_program.home_is_gone
         tasks.cancel_scope.cancel()
     assert attic_by_program.witness.running == 0
-    assert running(pids) == []
+    await all_ended(pids)
     assert attic_program.home_is_gone
 
 

@@ -11,7 +11,7 @@ import anyio
 import attrs
 import pytest
 from tests.plugins.ekaci_cache_backends.attic_and_cachix.cachix_laboratory import FIRST, SECOND, CachixLaboratory
-from tests.plugins.ekaci_cache_backends.attic_and_cachix.programs import Installed, running
+from tests.plugins.ekaci_cache_backends.attic_and_cachix.programs import Installed, all_ended, running
 from tests.plugins.ekaci_cache_backends.attic_and_cachix.serving import Reply
 
 from ekaci_cache_backends.batches import BATCH_BYTES
@@ -226,5 +226,5 @@ async def test_cancellation_ends_all_of_its_processes_and_removes_its_home(
         assert not cachix_program.home_is_gone
         tasks.cancel_scope.cancel()
     assert cachix.witness.running == 0
-    assert running(pids) == []
+    await all_ended(pids)
     assert cachix_program.home_is_gone
