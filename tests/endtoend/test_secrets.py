@@ -23,8 +23,9 @@ pytestmark = [pytest.mark.nix, pytest.mark.timeout(240)]
 EKACI = str(Path(sys.executable).parent / "ekaci")
 SALT = uuid.uuid4().hex  # processes of another run of these tests hold other secrets
 TOKEN = f"canary/{SALT}+with=signs&all"
-CLIENT = f"canary-of-the-oauth-client-{SALT}"
-SESSIONS = f"canary-that-signs-all-sessions-{SALT}"
+# No words: other tests that run beside these have canaries of their own in environments.
+CLIENT = f"{SALT}client{SALT[::-1]}"
+SESSIONS = f"{SALT[::-1]}signs{SALT}"
 REGION = "eu-9"
 SETTINGS = f"""
 [oauth]
