@@ -52,6 +52,7 @@ from ekaci_core.store.sqlite_audit import SqliteAudit
 from ekaci_core.store.sqlite_deliveries import SqliteDeliveries
 from ekaci_core.store.sqlite_forge_facts import SqliteForgeFacts
 from ekaci_core.store.sqlite_outbox import SqliteOutbox
+from ekaci_core.store.sqlite_pushes import SqlitePushes
 from ekaci_core.store.sqlite_reviews import SqliteReviews
 from ekaci_core.store.sqlite_tallies import SqliteTallies
 
@@ -80,7 +81,9 @@ async def open_store(path: Path | None) -> AsyncIterator[Store]:
         yield SqliteStore(database)
 
 
-class SqliteStore(SqliteAudit, SqliteDeliveries, SqliteForgeFacts, SqliteOutbox, SqliteReviews, SqliteTallies):
+class SqliteStore(
+    SqliteAudit, SqliteDeliveries, SqliteForgeFacts, SqliteOutbox, SqlitePushes, SqliteReviews, SqliteTallies
+):
     """Hands each call to the module of its aggregate, as one transaction; see `Store` for what they mean."""
 
     def __init__(self, database: Database) -> None:

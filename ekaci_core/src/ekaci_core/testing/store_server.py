@@ -6,11 +6,18 @@ from ekaci_core.testing.store_audit import AuditConformance
 from ekaci_core.testing.store_deliveries import DeliveryConformance
 from ekaci_core.testing.store_forge_facts import ForgeFactsConformance
 from ekaci_core.testing.store_outbox import OutboxConformance
+from ekaci_core.testing.store_pushes import PushConformance
 from ekaci_core.testing.store_reviews import ReviewConformance
 from ekaci_core.testing.store_tallies import TallyConformance
 
 
 class ServerConformance(
-    AuditConformance, DeliveryConformance, ForgeFactsConformance, OutboxConformance, ReviewConformance, TallyConformance
+    AuditConformance,
+    DeliveryConformance,
+    ForgeFactsConformance,
+    OutboxConformance,
+    PushConformance,
+    ReviewConformance,
+    TallyConformance,
 ):
     """What every store does for a server."""
