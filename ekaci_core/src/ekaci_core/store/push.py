@@ -126,8 +126,11 @@ class Pushes(Protocol):
         """Note what came of some."""
         ...
 
-    async def resume_pushes(self, *, now: float) -> int:
-        """Let those wait again that were being pushed when the process before this one ended; returns how many."""
+    async def resume_pushes(self, *, cache: str | None = None, now: float) -> int:
+        """Let those wait again that are noted as being pushed, to one cache or to all; returns how many.
+
+        For when nothing is: a process begins, or the loop of a cache does.
+        """
         ...
 
     async def pushes(

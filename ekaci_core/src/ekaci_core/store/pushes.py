@@ -84,10 +84,12 @@ def end(connection: sqlite3.Connection, ends: Sequence[PushEnd], now: float) -> 
     )
 
 
-def resume(connection: sqlite3.Connection, now: float) -> int:
+def resume(connection: sqlite3.Connection, cache: str | None, now: float) -> int:
     """Store that nothing is being pushed."""
     rows = connection.execute(
-        "UPDATE push SET state = 'pending', changed_at = ? WHERE state = 'pushing' RETURNING id", (now,)
+        "UPDATE push SET state = 'pending', changed_at = :now"
+        " WHERE state = 'pushing' AND (:cache IS NULL OR cache = :cache) RETURNING id",
+        {"now": now, "cache": storable(cache)},
     )
     return len(rows.fetchall())
 

@@ -43,9 +43,9 @@ class SqlitePushes:
         """See `Pushes`."""
         await self._database.write(lambda tx: pushes.end(tx, ends, now))
 
-    async def resume_pushes(self, *, now: float) -> int:
+    async def resume_pushes(self, *, cache: str | None = None, now: float) -> int:
         """See `Pushes`."""
-        return await self._database.write(lambda tx: pushes.resume(tx, now))
+        return await self._database.write(lambda tx: pushes.resume(tx, cache, now))
 
     async def pushes(
         self,

@@ -92,10 +92,13 @@ class PushConformance:
         await store.begin_pushes([number], now=3.0)
         assert await _due(store) == ["b"]
         assert await store.unfinished_pushes() == {_path("a"), _path("b")}
+        assert await store.resume_pushes(cache="two", now=4.0) == 0
+        assert await store.resume_pushes(cache="one", now=4.0) == 1
+        await store.begin_pushes([number], now=4.0)
         assert await store.resume_pushes(now=4.0) == 1
         assert await _due(store) == ["a", "b"]
         found = (await store.known_pushes("one", [_path("a")]))[_path("a")]
-        assert (found.attempts, found.first_tried_at) == (2, 2.0)
+        assert (found.attempts, found.first_tried_at) == (3, 2.0)
         assert await store.resume_pushes(now=5.0) == 0
 
     async def test_what_was_pushed_stays_so(self, store: Store) -> None:
