@@ -76,6 +76,7 @@ class CachePushes:
     def stop(self) -> None:
         """Begin no push any more."""
         self._stopping = True
+        self._asked.wake()
 
     async def run(self) -> None:
         """Push, for ever. Cancellation leaves what is being pushed for the next start.
