@@ -17,8 +17,6 @@ EXPIRY_SECONDS: Final = 7 * 86_400.0
 """What waits for longer is given up: its cache is away, or configured no more."""
 KEPT_SECONDS: Final = 30 * 86_400.0
 """For so long it is remembered what a cache has; after that it is asked again."""
-AUDIT_SECONDS: Final = 90 * 86_400.0
-"""Audit records stay for so long."""
 
 _NEW_SECONDS: Final = 3600.0
 _EXPIRED: Final = "the cache did not take it for a week"
