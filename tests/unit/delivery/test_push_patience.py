@@ -106,6 +106,18 @@ def test_probes_come_ever_later_up_to_a_bound() -> None:
     assert not circuit.is_open, "what was before does not count any more"
 
 
+def test_a_probe_can_be_had_at_once() -> None:
+    circuit = Circuit()
+    circuit.trip(0.0)
+    circuit.hurry(5.0)
+    assert (circuit.is_open, circuit.wait(5.0)) == (True, 0.0)
+    circuit.failed(5.0)
+    assert circuit.wait(5.0) == 600.0
+    circuit.succeeded()
+    circuit.hurry(5.0)
+    assert circuit.wait(5.0) == 0.0
+
+
 def test_a_cache_that_cannot_work_is_left_alone_at_once() -> None:
     circuit = Circuit()
     circuit.trip(5.0)

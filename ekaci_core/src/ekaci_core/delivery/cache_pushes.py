@@ -73,6 +73,11 @@ class CachePushes:
         """Look at the store: there is something."""
         self._asked.wake()
 
+    def hurry(self) -> None:
+        """Look at the store, and do not leave the cache alone any longer."""
+        self._circuit.hurry(self._parts.clock.monotonic())
+        self._asked.wake()
+
     def stop(self) -> None:
         """Begin no push any more."""
         self._stopping = True

@@ -63,6 +63,11 @@ class Circuit:
         """Note that it cannot work as it is configured: leave it alone for as long as possible."""
         self._open(self.settings.most_seconds, now)
 
+    def hurry(self, now: float) -> None:
+        """Let a probe go at once: somebody has reason to think that the cache is back."""
+        if self._probe_at is not None:
+            self._probe_at = now
+
     def _open(self, wait: float, now: float) -> None:
         self._failed.clear()
         self._wait = wait

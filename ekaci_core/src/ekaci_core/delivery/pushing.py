@@ -64,6 +64,12 @@ class Pushing:
         for each in self._loops.values():
             each.wake()
 
+    def hurry(self, cache: str | None = None) -> None:
+        """Try a cache, or all, though they may be left alone."""
+        for each in self._loops.values():
+            if cache in (None, each.rule.id):
+                each.hurry()
+
     def stop(self) -> None:
         """Begin no push any more; what is under way goes on."""
         for each in self._loops.values():

@@ -39,7 +39,7 @@ async def retry_pushes(services: Services, request: asked.RetryPushes, person: s
     if push is not None and not count:
         raise UsageFault(f"no failed push has the number {push}", do="`ekaci pushes list --state failed` lists them")
     services.log.info("pushes_retried", pushes=count, cache=request.cache, by=person)
-    services.delivering.pushing.wake()
+    services.delivering.pushing.hurry(request.cache)
     return {"pushes": count}
 
 
