@@ -66,7 +66,7 @@ class NixPaths:
 
     async def keep(self, paths: Sequence[StorePath]) -> None:
         """See `PathStore`."""
-        await anyio.Path(self.roots_dir).mkdir(parents=True, exist_ok=True)
+        await anyio.to_thread.run_sync(_make, self.roots_dir)
         for some in chunked(paths):
             # The second root and those after it get the name with a number.
             link = self.roots_dir / uuid.uuid4().hex
@@ -84,14 +84,25 @@ class NixPaths:
         return done.stdout
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(folder, "made", error) from error
+
+
 def _release(folder: Path, but: Collection[str], before: float) -> None:
     try:
         for link in folder.iterdir() if folder.is_dir() else ():
             if link.is_symlink() and link.lstat().st_mtime < before and str(link.readlink()) not in but:
                 link.unlink()
     except OSError as error:
-        raise InfrastructureFault(
-            f"roots of what was pushed cannot be removed ({error.strerror})",
-            where=str(folder),
-            do="Check the permissions of this directory.",
-        ) from error
+        raise _unusable(folder, "removed", error) from error
+
+
+def _unusable(folder: Path, what: str, error: OSError) -> InfrastructureFault:
+    return InfrastructureFault(
+        f"roots of what is pushed cannot be {what} ({error.strerror})",
+        where=str(folder),
+        do="see to the free space and the permissions of this folder",
+    )

@@ -1,0 +1,79 @@
+"""All caches together: what is told of them, and what is forgotten."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.delivery.conftest import Bench
+
+from ekaci_core.api import InfrastructureFault
+from ekaci_core.delivery import CacheReport, CacheRule, OpenCache, Pushing
+from ekaci_core.delivery.pushing import EXPIRY_SECONDS, KEPT_SECONDS
+from ekaci_core.store.push import PushState
+from ekaci_core.testing.scripted_cache import ScriptedCache
+
+pytestmark = pytest.mark.anyio
+
+AWAY = InfrastructureFault("away")
+
+
+def pushing(bench: Bench, **caches: ScriptedCache) -> Pushing:
+    return Pushing([OpenCache(CacheRule(id=name), each) for name, each in caches.items()], bench.parts())
+
+
+async def test_caches_are_reported_those_that_are_gone_included(bench: Bench) -> None:
+    made = pushing(bench, well=ScriptedCache(), ill=ScriptedCache(fault=AWAY))
+    await bench.want("a", "b", cache="well")
+    await bench.want("a", cache="ill")
+    await bench.want("a", cache="gone")
+    for loop in made.loops:
+        await loop.push_due()
+    assert list(await made.report()) == [
+        CacheReport("gone", "it is not configured", left_alone=True, counts={PushState.PENDING: 1}),
+        CacheReport("ill", "away", left_alone=False, counts={PushState.PENDING: 1}),
+        CacheReport("well", "", left_alone=False, counts={PushState.DONE: 2}),
+    ]
+
+
+async def test_what_was_being_pushed_waits_again_after_a_start(bench: Bench) -> None:
+    await bench.want("a", "b")
+    await bench.store.begin_pushes([(await bench.store.pushes())[0].id], now=1.0)
+    await pushing(bench).resume()
+    assert set((await bench.states()).values()) == {PushState.PENDING}
+    assert "pushes_resumed" in bench.told.events()
+
+
+async def test_what_waits_too_long_and_what_is_over_goes(bench: Bench) -> None:
+    made = pushing(bench, one=ScriptedCache())
+    (a,) = await bench.want("a")
+    await made.loops[0].push_due()
+    await bench.want("b", cache="gone")
+    bench.clock.at += EXPIRY_SECONDS - 1
+    (c,) = await bench.want("c")
+    bench.paths.kept = [a, c]
+    await made.clean()
+    assert bench.paths.kept == [c], "what waits is kept"
+    assert await bench.states("gone") == {"b": PushState.PENDING}
+    bench.clock.at += 2
+    await made.clean()
+    assert await bench.states("gone") == {"b": PushState.FAILED}
+    assert (await bench.reasons())["b"] == "the cache did not take it for a week"
+    bench.clock.at += KEPT_SECONDS - EXPIRY_SECONDS + 1
+    await bench.want("d")
+    await made.clean()
+    assert await bench.states() == {"c": PushState.FAILED, "d": PushState.PENDING}
+
+
+async def test_a_cache_that_is_left_alone_is_tried_when_somebody_asks(bench: Bench) -> None:
+    cache = ScriptedCache(fault=AWAY)
+    made = pushing(bench, one=cache, two=ScriptedCache())
+    (loop, _) = made.loops
+    await bench.want("a")
+    for _ in range(3):
+        await loop.push_due()
+    assert await loop.push_due() == 30.0
+    cache.fault = None
+    made.hurry("two")
+    assert await loop.push_due() == 30.0
+    made.hurry("one")
+    await loop.push_due()
+    assert await bench.states() == {"a": PushState.DONE}
