@@ -60,11 +60,8 @@ async def test_what_is_kept_survives_a_collection_until_it_is_let_go(
     own_store: dict[str, str], paths: NixPaths
 ) -> None:
     low, top = await chain(own_store)
-    lone = StorePath.parse(
-        (await nix(own_store, "nix-instantiate", "--read-write-mode", "--eval", "--expr", 'builtins.toFile "lone" "y"'))
-        .strip()
-        .strip('"')
-    )
+    command = "nix-instantiate", "--read-write-mode", "--eval", "--expr"
+    lone = StorePath.parse((await nix(own_store, *command, 'builtins.toFile "lone" "y"')).strip().strip('"'))
     await paths.keep([top, lone])
     await nix(own_store, "nix-store", "--gc")
     assert (await paths.infos([low, top, lone])).keys() == {low, top, lone}

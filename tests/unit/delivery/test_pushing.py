@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import anyio
+import anyio.lowlevel
 import pytest
 from tests.unit.delivery.conftest import Bench
 
-from ekaci_core.api import InfrastructureFault
+from ekaci_core.api import InfrastructureFault, StorePath
 from ekaci_core.delivery import CacheReport, CacheRule, OpenCache, Pushing
 from ekaci_core.delivery.pushing import EXPIRY_SECONDS, KEPT_SECONDS
 from ekaci_core.store.push import PushState
@@ -77,3 +81,44 @@ async def test_a_cache_that_is_left_alone_is_tried_when_somebody_asks(bench: Ben
     made.hurry("one")
     await loop.push_due()
     assert await bench.states() == {"a": PushState.DONE}
+
+
+async def test_what_is_being_pushed_may_end_and_nothing_begins_any_more(bench: Bench) -> None:
+    begun, go_on = anyio.Event(), anyio.Event()
+
+    async def wait(paths: Sequence[StorePath]) -> None:
+        del paths
+        begun.set()
+        await go_on.wait()
+
+    cache = ScriptedCache(during=wait)
+    made = pushing(bench, one=cache)
+    await bench.want("a")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(made.loops[0].run)
+        await begun.wait()
+        await bench.want("b")
+        tasks.start_soon(made.drain, 60.0)
+        await anyio.lowlevel.checkpoint()
+        go_on.set()
+    assert await bench.states() == {"a": PushState.DONE, "b": PushState.PENDING}
+
+
+async def test_a_push_that_hangs_does_not_hold_the_end_for_ever(bench: Bench) -> None:
+    begun = anyio.Event()
+
+    async def hang(paths: Sequence[StorePath]) -> None:
+        del paths
+        begun.set()
+        await anyio.sleep_forever()
+
+    made = pushing(bench, one=ScriptedCache(during=hang))
+    await bench.want("a")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(made.loops[0].run)
+        await begun.wait()
+        await made.drain(0.01)
+        tasks.cancel_scope.cancel()
+    assert await bench.states() == {"a": PushState.PUSHING}
+    await pushing(bench).resume()
+    assert await bench.states() == {"a": PushState.PENDING}

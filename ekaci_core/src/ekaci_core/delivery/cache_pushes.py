@@ -62,6 +62,7 @@ class CachePushes:
     _circuit: Circuit = attrs.field(factory=Circuit)
     fault: str = attrs.field(default="", init=False)
     _stopping: bool = attrs.field(default=False, init=False)
+    _ended: anyio.Event = attrs.field(factory=anyio.Event, init=False)
     _writing: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
 
     @property
@@ -94,6 +95,11 @@ class CachePushes:
         while not self._stopping:
             pause = await self.push_due()
             await self._asked.wait(LOOK_SECONDS if pause is None else min(pause, LOOK_SECONDS))
+        self._ended.set()
+
+    async def ended(self) -> None:
+        """Wait until nothing is pushed any more, after `stop`."""
+        await self._ended.wait()
 
     async def push_due(self) -> float | None:
         """Push what may be pushed now; return the seconds until there may be more, None where nothing waits.

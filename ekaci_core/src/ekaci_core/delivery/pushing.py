@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import anyio
 import attrs
 
 from ekaci_core.api import Cache
@@ -70,10 +71,13 @@ class Pushing:
             if cache in (None, each.rule.id):
                 each.hurry()
 
-    def stop(self) -> None:
-        """Begin no push any more; what is under way goes on."""
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing any more, and let what is being pushed end, for so long at most."""
         for each in self._loops.values():
             each.stop()
+        with anyio.move_on_after(seconds):
+            for each in self._loops.values():
+                await each.ended()
 
     async def resume(self) -> None:
         """Take up what was being pushed when the server ended: before any loop runs.

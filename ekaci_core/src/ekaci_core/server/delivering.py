@@ -86,11 +86,12 @@ def rule_of(entry: CacheEntry) -> CacheRule:
 
 @attrs.frozen
 class Results:
-    """What one review builds, on its way to caches."""
+    """What one review builds, on its way to caches. ``first_seconds`` is the first pause after a fault."""
 
     pushes: ReviewPushes
     jobs: Sequence[JobComparison]
     log: Logger
+    first_seconds: float = FIRST_RETRY_SECONDS
 
     async def soon(self) -> None:
         """Offer what is built from time to time, for as long as the review builds."""
@@ -103,7 +104,7 @@ class Results:
 
     async def all(self) -> None:
         """Offer all that is built, however long the machine is at fault: nobody asks for it again."""
-        pause = FIRST_RETRY_SECONDS
+        pause = self.first_seconds
         while True:
             try:
                 await self.pushes.offer(self.jobs)

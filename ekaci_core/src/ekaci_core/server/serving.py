@@ -138,10 +138,11 @@ async def _wind_down(services: Services, readiness: Readiness, manager: ServiceM
     """Take nothing new, and let what is being built or pushed end; reviews go on with it until then."""
     manager.tell("STOPPING=1")
     readiness.stop()
-    services.delivering.pushing.stop()
     grace = services.config.shutdown_grace_seconds
     services.log.info("server_stopping", grace_seconds=grace)
-    await services.builds.drain(grace)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(services.builds.drain, grace)
+        tasks.start_soon(services.delivering.pushing.drain, grace)
 
 
 def _routes(services: Services, readiness: Readiness) -> list[BaseRoute]:
