@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ekaci_core.api import AlreadyPresent, Pushed, PushFailed, Secret
-from ekaci_core.delivery.transcript import KEPT_BYTES, LOG_BYTES, PushLogs, Transcript, about, log_name, said
+from ekaci_core.delivery.transcript import KEPT_BYTES, LOG_BYTES, Printed, PushLogs, Transcript, log_name, said
 from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.telemetry import REDACTOR
 from ekaci_core.testing.facts import drv
@@ -37,8 +37,10 @@ def test_the_end_of_what_is_printed_is_kept() -> None:
 
 def test_each_derivation_gets_its_own_lines_unless_something_failed() -> None:
     lines = [f"copying {A}".encode(), f"copying {B}".encode(), b"error: full"]
-    assert about({A: Pushed()}, lines) == lines[:1]
-    assert about({A: PushFailed("no"), B: Pushed()}, lines) == lines
+    printed_lines = Printed.of(lines)
+    assert printed_lines.about({A: Pushed()}) == lines[:1]
+    assert printed_lines.about({B: Pushed(), A: AlreadyPresent()}) == lines[:2]
+    assert printed_lines.about({A: PushFailed("no"), B: Pushed()}) == lines
 
 
 def test_what_came_of_a_path_is_said() -> None:

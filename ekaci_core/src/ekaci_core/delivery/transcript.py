@@ -12,9 +12,9 @@ from typing import Final
 import attrs
 
 from ekaci_core.api import AlreadyPresent, Pushed, PushFailed, PushOutcome
-from ekaci_core.logs import BuildLog
 from ekaci_core.model.errors import InfrastructureFault
 from ekaci_core.model.ids import DrvPath, StorePath
+from ekaci_core.telemetry import REDACTOR
 
 KEPT_BYTES: Final = 256 * 1024
 """Of what one push prints, the end."""
@@ -23,6 +23,7 @@ LOG_BYTES: Final = 1024 * 1024
 
 _ODD: Final = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST_NAME: Final = 100
+_HASH: Final = re.compile(rb"([0-9a-df-np-sv-z]{32})-")
 
 
 def log_name(cache: str) -> str:
@@ -65,14 +66,12 @@ class PushLogs:
         Raises:
             InfrastructureFault: a log cannot be written.
         """
-        printed = transcript.lines
+        printed = Printed.of(transcript.lines)
         for drv, of_drv in outcomes.items():
             path = self.logs_dir / drv.hash_part / log_name(self.cache)
-            entry = self._entry(at, of_drv, printed if len(outcomes) == 1 else about(of_drv, printed))
+            entry = self._entry(at, of_drv, printed.lines if len(outcomes) == 1 else printed.about(of_drv))
             try:
-                earlier = path.read_bytes() if path.exists() else b""
-                with BuildLog(path, limit=2 * LOG_BYTES) as log:
-                    log.write((earlier + entry)[-LOG_BYTES:])
+                _append(path, entry)
             except OSError as error:
                 raise InfrastructureFault(
                     f"the log of a push cannot be written ({error.strerror})",
@@ -86,12 +85,41 @@ class PushLogs:
         return b"\n".join([*(line.encode(errors="replace") for line in head), *printed, b""])
 
 
-def about(outcomes: Mapping[StorePath, PushOutcome], printed: Sequence[bytes]) -> Sequence[bytes]:
-    """Choose the lines that name one of these paths; all of them where one failed, as nobody knows which say why."""
-    if any(isinstance(each, PushFailed) for each in outcomes.values()):
-        return printed
-    names = [path.base_name.encode() for path in outcomes]
-    return [line for line in printed if any(name in line for name in names)]
+def _append(path: Path, entry: bytes) -> None:
+    """Append to a log, with secrets masked; of one that is too long the second half stays."""
+    masking = REDACTOR.stream()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as log:
+        log.write(masking.feed(entry) + masking.end())
+        size = log.tell()
+    if size > LOG_BYTES:
+        shorter = path.with_name(f"{path.name}.new")
+        shorter.write_bytes(path.read_bytes()[-LOG_BYTES // 2 :])
+        shorter.replace(path)
+
+
+@attrs.frozen
+class Printed:
+    """What a push printed: its lines, and by the hash of a store path which of them name it."""
+
+    lines: Sequence[bytes]
+    naming: Mapping[bytes, Sequence[int]]
+
+    @classmethod
+    def of(cls, lines: Sequence[bytes]) -> Printed:
+        """Look for store paths in lines."""
+        naming: dict[bytes, list[int]] = {}
+        for at, line in enumerate(lines):
+            for found in set(_HASH.findall(line)):
+                naming.setdefault(found, []).append(at)
+        return cls(lines, naming)
+
+    def about(self, outcomes: Mapping[StorePath, PushOutcome]) -> Sequence[bytes]:
+        """Choose the lines that name one of these paths; where one failed all, as nobody knows which say why."""
+        if any(isinstance(each, PushFailed) for each in outcomes.values()):
+            return self.lines
+        chosen = {at for path in outcomes for at in self.naming.get(path.hash_part.encode(), ())}
+        return [self.lines[at] for at in sorted(chosen)]
 
 
 def said(outcome: PushOutcome) -> str:
