@@ -74,6 +74,13 @@ class Desk:
             assert each.path is not None
             self.bench.paths.add(each.path, *references)
 
+    async def attempted(self, *names: str) -> None:
+        """Have these built here."""
+        store = self.bench.store
+        for name in names:
+            attempt = await store.begin_attempt(drv(name), builder="local", log_path=None, now=1.0)
+            await store.end_attempt(attempt, now=2.0, exit_status=0, outcome=SUCCESS, reason="")
+
     async def review(self, head: str = "a", number: int | None = None, **changes: object) -> ReviewRecord:
         store = self.bench.store
         number = await store.ask_review(wish(head, number, **changes), ReviewState.QUEUED, now=1.0)
@@ -172,6 +179,22 @@ async def test_all_outputs_are_offered_and_those_without_a_path_left_out(desk: D
     pushes = await desk.pushes(ONE)
     assert await pushes.offer(compared("a")) == 2
     assert await desk.rows() == {"one": ["a-doc", "a"]}
+
+
+async def test_what_only_head_is_made_of_is_offered_as_well(desk: Desk) -> None:
+    shared, old, new = record("shared"), record("old", "shared"), record("new", "shared", "source", "fetched")
+    source = attrs.evolve(record("source"), outputs=(Output("out", output(record("source")), "sha256", "0" * 64),))
+    for made in (shared, record("fetched"), source, old, new):
+        await desk.built(made)
+    await desk.attempted("source", "shared")
+    heads, bases = compared("new")[0].changes, compared("old")[0].changes
+    change = attrs.evolve(heads[0], base=bases[0].head)
+    job = [attrs.evolve(compared()[0], changes=(change,))]
+    sources = CacheRule(id="sources", fixed_output_only=True)
+    pushes = await desk.pushes(BARE, sources, caches=("one", "sources"))
+    assert await pushes.offer(job) == 3
+    rows = await desk.rows()
+    assert {cache: sorted(names) for cache, names in rows.items()} == {"one": ["new", "source"], "sources": ["source"]}
 
 
 async def test_each_job_has_its_own_caches(desk: Desk) -> None:

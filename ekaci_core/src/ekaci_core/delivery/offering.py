@@ -18,6 +18,7 @@ from ekaci_core.model.derivation import DerivationRecord
 from ekaci_core.model.ids import DrvPath
 from ekaci_core.nix.path_info import PathInfo
 from ekaci_core.store import Store
+from ekaci_core.store.contract import DerivationId
 from ekaci_core.store.push import PushState, WantedPush
 from ekaci_core.store.review import ReviewRecord
 
@@ -56,6 +57,8 @@ class ReviewPushes:
     _offering: Offering
     _record: ReviewRecord
     _caches: Mapping[str, tuple[CacheRule, ...]]
+    _wanted: dict[DrvPath, dict[str, CacheRule]] | None = attrs.field(default=None, init=False)
+    _packages: set[DrvPath] = attrs.field(factory=set, init=False)
     _offered: set[DrvPath] = attrs.field(factory=set, init=False)
 
     async def offer(self, jobs: Sequence[JobComparison]) -> int:
@@ -64,7 +67,9 @@ class ReviewPushes:
         Raises:
             InfrastructureFault: the store, or Nix, failed.
         """
-        wanted = self._wanted(jobs)
+        if self._wanted is None:
+            self._wanted = await self._find_wanted(jobs)
+        wanted = self._wanted
         new = wanted.keys() - self._offered
         if not new:
             return 0
@@ -78,19 +83,32 @@ class ReviewPushes:
             self._offering.offered()
         return count
 
-    def _wanted(self, jobs: Sequence[JobComparison]) -> dict[DrvPath, dict[str, CacheRule]]:
+    async def _find_wanted(self, jobs: Sequence[JobComparison]) -> dict[DrvPath, dict[str, CacheRule]]:
+        """Find head's packages that are new, and what they are made of and base's are not, with their caches."""
+        store = self._offering.store
         found: dict[DrvPath, dict[str, CacheRule]] = {}
         for job in jobs:
             rules = {rule.id: rule for rule in self._caches.get(job.job, ())}
-            for change in job.changes if rules else ():
-                if change.head is not None:
-                    found.setdefault(change.head.drv, {}).update(rules)
+            if not rules:
+                continue
+            heads = await store.derivation_ids([each.head.drv for each in job.changes if each.head is not None])
+            bases = await store.derivation_ids([each.base.drv for each in job.changes if each.base is not None])
+            new = await store.closure(list(heads.values()), beyond=list(bases.values()))
+            for drv in heads:
+                found.setdefault(drv, {}).update(rules)
+            self._packages |= heads.keys()
+            for record in (await store.derivations([DerivationId(key) for key in new.keys])).values():
+                found.setdefault(record.path, {}).update(rules)
         return found
 
     async def _built(self, drvs: Collection[DrvPath]) -> dict[DrvPath, DerivationRecord]:
         store = self._offering.store
         builds = await store.builds(drvs)
-        well = [drv for drv, build in builds.items() if build.state is BuildState.SUCCESS]
+        well = {drv for drv, build in builds.items() if build.state is BuildState.SUCCESS}
+        below = well - self._packages
+        # What packages are made of, and was not built here, came from elsewhere, where others find it too.
+        attempts = await store.last_attempts(below)
+        well -= {drv for drv in below if drv not in attempts or attempts[drv].outcome is not BuildState.SUCCESS}
         numbers = await store.derivation_ids(well)
         records = await store.derivations(list(numbers.values()))
         return {each.path: each for each in records.values()}

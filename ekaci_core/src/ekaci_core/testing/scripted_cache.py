@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Final
 
 import anyio.lowlevel
 import attrs
 
 from ekaci_core.api import (
     AlreadyPresent,
-    Cache,
-    CacheConfig,
     EkaciError,
-    PluginContext,
     Pushed,
     PushFailed,
     PushOutcome,
@@ -87,22 +83,6 @@ class ScriptedCache:
             return AlreadyPresent()
         self.has.add(path)
         return Pushed(sent_bytes=100)
-
-
-@attrs.frozen
-class ScriptedCacheType:
-    """Registers scripted caches: each configured one is made by ``make`` from its configuration."""
-
-    make: Callable[[CacheConfig], Cache]
-    name: str = "scripted"
-    config: type[Any] = CacheConfig
-
-    @asynccontextmanager
-    async def open(self, config: CacheConfig, context: PluginContext) -> AsyncIterator[Cache]:
-        """See `CacheType`."""
-        del context
-        await anyio.lowlevel.checkpoint()
-        yield self.make(config)
 
 
 @attrs.define
