@@ -78,6 +78,7 @@ def test_a_trusted_pull_request_gets_to_the_caches_that_it_may_use(scene: Scene)
     ]
     assert shown["caches"][0]["pushes"]["done"] == 2
     assert "libcore-2.4" in run(scene, "pushes", "list")
+    assert "team: pushes 2 done" in run(scene, "status")
     logs = [each.read_text() for each in (scene.service.folder / "logs").rglob("hook-push-team.log")]
     assert sorted(("alpha-1: pushed" in each, "libcore-2.4: pushed" in each) for each in logs) == [
         (False, True),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from typing import Final
 
 import attrs
 
@@ -23,6 +24,8 @@ from ekaci_core.store.push import PushState, WantedPush
 from ekaci_core.store.review import ReviewRecord
 
 Outputs = Sequence[tuple[StorePath, DrvPath]]
+
+_PART: Final = 2000
 
 
 @attrs.frozen
@@ -57,7 +60,7 @@ class ReviewPushes:
     _offering: Offering
     _record: ReviewRecord
     _caches: Mapping[str, tuple[CacheRule, ...]]
-    _wanted: dict[DrvPath, dict[str, CacheRule]] | None = attrs.field(default=None, init=False)
+    _wanted: Mapping[DrvPath, Mapping[str, CacheRule]] | None = attrs.field(default=None, init=False)
     _packages: set[DrvPath] = attrs.field(factory=set, init=False)
     _offered: set[DrvPath] = attrs.field(factory=set, init=False)
 
@@ -83,10 +86,10 @@ class ReviewPushes:
             self._offering.offered()
         return count
 
-    async def _find_wanted(self, jobs: Sequence[JobComparison]) -> dict[DrvPath, dict[str, CacheRule]]:
+    async def _find_wanted(self, jobs: Sequence[JobComparison]) -> Mapping[DrvPath, Mapping[str, CacheRule]]:
         """Find head's packages that are new, and what they are made of and base's are not, with their caches."""
         store = self._offering.store
-        found: dict[DrvPath, dict[str, CacheRule]] = {}
+        found: dict[DrvPath, Mapping[str, CacheRule]] = {}
         for job in jobs:
             rules = {rule.id: rule for rule in self._caches.get(job.job, ())}
             if not rules:
@@ -94,12 +97,20 @@ class ReviewPushes:
             heads = await store.derivation_ids([each.head.drv for each in job.changes if each.head is not None])
             bases = await store.derivation_ids([each.base.drv for each in job.changes if each.base is not None])
             new = await store.closure(list(heads.values()), beyond=list(bases.values()))
-            for drv in heads:
-                found.setdefault(drv, {}).update(rules)
+            below = [drv async for drv in self._named(new.keys)]
+            for drv in (*heads, *below):
+                known = found.setdefault(drv, rules)
+                if known.keys() != rules.keys():
+                    found[drv] = {**known, **rules}
             self._packages |= heads.keys()
-            for record in (await store.derivations([DerivationId(key) for key in new.keys])).values():
-                found.setdefault(record.path, {}).update(rules)
         return found
+
+    async def _named(self, numbers: Sequence[int]) -> AsyncIterator[DrvPath]:
+        """Name derivations, a part at a time: their records are large, and there may be many."""
+        for start in range(0, len(numbers), _PART):
+            some = [DerivationId(number) for number in numbers[start : start + _PART]]
+            for record in (await self._offering.store.derivations(some)).values():
+                yield record.path
 
     async def _built(self, drvs: Collection[DrvPath]) -> dict[DrvPath, DerivationRecord]:
         store = self._offering.store
