@@ -102,7 +102,10 @@ async def test_a_cache_that_refuses_all_is_not_asked_without_end(bench: Bench) -
     cache = ScriptedCache(refused=dict.fromkeys(paths, REFUSED), as_a_whole=True)
     await bench.loop(cache).push_due()
     assert len(cache.pushes) <= MOST_CALLS
-    assert set((await bench.states()).values()) <= {FAILED, PENDING}
+    states = await bench.states()
+    assert set(states.values()) == {FAILED, PENDING}
+    alone = {push[0].name for push in cache.pushes if len(push) == 1}
+    assert {name for name, state in states.items() if state is FAILED} == alone, "each was tried by itself"
 
 
 async def test_what_refers_to_what_was_refused_is_not_pushed(bench: Bench) -> None:

@@ -52,14 +52,15 @@ class Call:
     ) -> dict[StorePath, PushOutcome]:
         if self._calls >= MOST_CALLS:
             return {path: _again(known[path]) for path in paths}
-        if len(paths) == 1:
-            return await self._once(paths)
         outcomes: dict[StorePath, PushOutcome] = {}
         middle = len(paths) // 2
-        for part in (paths[:middle], paths[middle:]):
-            found = await self._once(part) if self._calls < MOST_CALLS else {path: known[path] for path in part}
+        for part in (paths[:middle], paths[middle:]) if middle else (paths,):
+            if self._calls >= MOST_CALLS:
+                outcomes.update((path, _again(known[path])) for path in part)
+                continue
+            found = await self._once(part)
             refused = [path for path in part if is_refused(found[path])]
-            if refused and (len(part) > 1):
+            if refused and len(part) > 1:
                 found.update(await self._in_parts(refused, found))
             outcomes.update(found)
         return outcomes
