@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,22 @@ def test_a_cache_that_fails_leaves_the_verdict_green_and_is_tried_again(scene: S
     scene.service.wait(lambda: counts(scene, "broken") == {"done": 2}, seconds=60)
     assert held(in_the_way / "cache") == WHOLE
     assert counts(scene, "team") == {"done": 2}
+
+
+def test_what_waits_for_a_cache_outlives_a_killed_server(scene: Scene) -> None:
+    prepare(scene, "team")
+    place = scene.service.folder / "later"
+    place.write_text("no folder yet")
+    add_cache(scene, "team", destination=f"file://{place}/cache")
+    scene.service.start()
+    sha = propose(scene, {"pkgs/alpha.nix": ALPHA}, "topic")
+    scene.service.verdict(scene.place, sha, "success")
+    scene.service.wait(lambda: set(scene.service.states()) == {"done"})
+    assert counts(scene, "team") == {"pending": 2}
+    assert scene.service.stop(signal.SIGKILL) == -signal.SIGKILL
+    place.unlink()
+    place.mkdir()
+    scene.service.start()
+    scene.service.wait(lambda: counts(scene, "team") == {"done": 2})
+    assert held(place / "cache") == WHOLE
+    assert scene.service.stop() == 0
