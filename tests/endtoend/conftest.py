@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,27 @@ from tests.standins.github.server import running_github
 
 @pytest.fixture
 def scene(tmp_path: Path, nix_environment: Mapping[str, str]) -> Iterator[Scene]:
-    (tmp_path / "github").mkdir()
-    (tmp_path / "server").mkdir()
-    with running_github(tmp_path / "github") as github:
+    with staged(tmp_path, nix_environment) as scene:
+        yield scene
+
+
+@pytest.fixture
+def enterprise(tmp_path: Path, nix_environment: Mapping[str, str]) -> Iterator[Scene]:
+    """The same at a GitHub Enterprise Server."""
+    with staged(tmp_path, nix_environment, enterprise=True) as scene:
+        yield scene
+
+
+@contextmanager
+def staged(folder: Path, nix_environment: Mapping[str, str], *, enterprise: bool = False) -> Iterator[Scene]:
+    (folder / "github").mkdir()
+    (folder / "server").mkdir()
+    with running_github(folder / "github", enterprise=enterprise) as github:
         place = github.world.repository("octo/packages", files=package_set(), roles={"ada": "write", "grace": "admin"})
         app = github.world.app(webhook_secret=SECRET)
         github.world.install(app, "octo")
         environment = {**os.environ, **nix_environment}
-        service = Service(github, app, tmp_path / "server", environment)
+        service = Service(github, app, folder / "server", environment)
         try:
             yield Scene(github, app, place, service)
         finally:

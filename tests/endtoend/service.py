@@ -86,7 +86,7 @@ workers = 2
 [[github_apps]]
 id = "test"
 mode = "{self.mode}"
-base_url = "{self.github.url}"
+base_url = "{self.github.api}"
 credentials = {credentials}
 """
         )

@@ -125,6 +125,9 @@ def test_strangers_are_approved_by_commit_or_for_good(scene: Scene) -> None:
     assert "not approved at" in run(scene, "approve-user", "mallory", "--remove")
     assert "is not approved" in run(scene, "approve-user", "mallory", "--remove", expected=2)
     assert answer(scene, "approve-user", "grace", "--id", "4711")["id"] == 4711
+    newcomer = scene.github.world.account("newcomer")
+    told = answer(scene, "approve-user", "NewComer")
+    assert (told["login"], told["id"]) == ("newcomer", newcomer.id), "of whom no pull request is known"
 
 
 WAVE = '{ mkPackage }: mkPackage { pname = "wave"; version = "1"; build = "echo waved"; }\n'

@@ -78,9 +78,11 @@ def test_the_evaluation_of_a_stranger_reads_and_builds_nothing_of_the_machine(sc
     scene.people.push(fork, {"pkgs/needs.nix": needed, "pkgs/reads.nix": reads}, branch="theirs")
     scene.service.start()
     pull = scene.people.open_pull(scene.place, "theirs", author="mallory", source=fork)
-    scene.service.verdict(scene.place, pull.head_sha, "failure")
+    verdict = scene.service.verdict(scene.place, pull.head_sha, "action_required")
+    assert (verdict.title or "").startswith("Wait: 2 attributes need import from derivation, or reading this machine")
+    assert (verdict.title or "").endswith("without write access: needs, reads")
     check = scene.service.checks(scene.place, pull.head_sha)["EkaCI: Evaluate Job (packages)"]
-    assert "2 new evaluation errors" in (check.title or "")
+    assert (check.title or "", check.conclusion) == ("28 packages, 2 new evaluation errors", "action_required")
     assert not sign.exists()
     for run in scene.place.checks.values():
         assert "canary-of-the-machine" not in f"{run.title} {run.summary} {run.text}"

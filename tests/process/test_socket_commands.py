@@ -296,6 +296,29 @@ def test_a_server_that_stops_begins_nothing_and_the_next_one_goes_on(server: Ser
     wait(lambda: is_building(server, review["id"]))
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_who_waits_for_a_build_hears_that_it_ended_with_the_server(server: Server, tmp_path: Path, number: int) -> None:
+    server.start()
+    file = tmp_path / "slow.nix"
+    made = f'name = "slow-{uuid.uuid4().hex}"; system = "x86_64-linux"; builder = "/bin/sh";'
+    file.write_text(f'derivation {{ {made} args = [ "-c" "/bin/sleep 300" ]; }}')
+    instantiated = ["nix-instantiate", str(file)]
+    drv = subprocess.run(instantiated, env=dict(server.environment), check=True, capture_output=True, text=True)
+    with subprocess.Popen(
+        [str(PROGRAMS / "ekaci"), "build", drv.stdout.strip(), "--on-server", "--socket", str(server.place)],
+        env=dict(server.environment),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as waiting:
+        wait(lambda: server.json("status")["builders"][0]["used"] == 1)
+        assert server.process is not None
+        server.process.send_signal(number)
+        said = waiting.communicate(timeout=60)[1]
+        assert "the server has stopped, and what was asked of it here ends with it" in said
+        assert "ask again once it runs" in said
+        assert waiting.returncode == 3
+
+
 def is_building(server: Server, review: int) -> bool:
     found = server.json("jobset", str(review))["review"]
     return bool(found["state"] == "building")

@@ -148,6 +148,23 @@ class Reader:
         except Malformed as error:
             raise _strange(error, call) from None
 
+    async def person(self, repository: RepositoryId, login: str) -> Person | None:
+        """Ask who has a login now."""
+        if not is_login(login):
+            return None
+        call = Call("GET", f"/users/{quote(login, safe='')}")
+        try:
+            described = Fields((await self._api.on(repository, Use.METADATA, call)).data)
+            return Person(described.text("login"), described.number("id"))
+        except NotInstalled:
+            raise
+        except ApiFault as fault:
+            if fault.status == NOT_FOUND:
+                return None
+            raise
+        except Malformed as error:
+            raise _strange(error, call) from None
+
     async def read_file(self, repository: RepositoryId, path: str, sha: CommitSha, most_bytes: int) -> bytes | None:
         """Read a file at a commit; None for whatever else stands at the path, and for one that is too long."""
         if any(part in ("", ".", "..") for part in path.split("/")) or clean(path) != path:

@@ -104,9 +104,9 @@ class MemoryForge:
         if kind != "pull_request":
             return Ignored("another kind of event")
         action = PullRequestAction(document["action"])
-        return PullRequestChanged(action, self.pull(document["pull"]), self.person(document["actor"]))
+        return PullRequestChanged(action, self.pull(document["pull"]), self.who(document["actor"]))
 
-    def person(self, value: Any) -> Person:
+    def who(self, value: Any) -> Person:
         login, number = value["login"], value["id"]
         if not isinstance(login, str) or type(number) is not int or not 0 <= number < _MOST:
             raise TypeError("no person")
@@ -122,7 +122,7 @@ class MemoryForge:
             raise ValueError("out of range")
         repository = RepositoryId.parse(HOST, value["repository"])
         return PullRequest(
-            repository=repository, number=number, title=title, author=self.person(value["author"]),
+            repository=repository, number=number, title=title, author=self.who(value["author"]),
             state=PullRequestState(value["state"]), draft=value["draft"], base=self.branch(value["base"]),
             base_sha=CommitSha.parse(value["base_sha"]), head=self.branch(value["head"]),
             head_sha=CommitSha.parse(value["head_sha"]), head_repository=repository, updated_at=float(moment),
@@ -185,6 +185,11 @@ class MemoryForge:
         del repository
         number, role = await self.told(lambda: self.server.roles.get(person.login, (person.id, "none")))
         return Permission[role.upper()] if number == person.id else Permission.NONE
+
+    async def person(self, repository: RepositoryId, login: str) -> Person | None:
+        del repository
+        found = await self.told(lambda: self.server.roles.get(login))
+        return Person(login, found[0]) if found else None
 
     async def read_file(self, repository: RepositoryId, path: str, sha: CommitSha) -> bytes | None:
         del repository

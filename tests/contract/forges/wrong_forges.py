@@ -111,7 +111,7 @@ class TakesAnyBranch(MemoryForge):
 
 @rejected_by("test_parsing_bears_any_change_of_a_good_document")
 class TakesAnyNumber(MemoryForge):
-    def person(self, value: Any) -> Person:
+    def who(self, value: Any) -> Person:
         login, number = str(value["login"]), int(value["id"])
         login.encode()
         return Person(login, number)
@@ -140,6 +140,12 @@ class TrustsNames(MemoryForge):
     async def permission(self, repository: RepositoryId, person: Person) -> Permission:
         known = self.server.roles.get(person.login)
         return await super().permission(repository, Person(person.login, known[0]) if known else person)
+
+
+@rejected_by("test_people_are_found_by_their_names")
+class FindsEverybody(MemoryForge):
+    async def person(self, repository: RepositoryId, login: str) -> Person | None:
+        return await super().person(repository, login) or Person(login, 1)
 
 
 @rejected_by("test_people_may_do_what_they_may")

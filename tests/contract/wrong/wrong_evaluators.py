@@ -164,6 +164,20 @@ class TrustsEverybody(Right):
         return attrs.evolve(request, confined=False)
 
 
+class BuildsForNobody(Right):
+    found_by = "test_a_confined_evaluation_that_may_build_reads_its_own_tree_alone"
+
+    def asked(self, request: EvaluationRequest) -> EvaluationRequest:
+        return attrs.evolve(request, builds=False)
+
+
+class BuildsForEverybody(Right):
+    found_by = "test_a_confined_evaluation_builds_nothing"
+
+    def asked(self, request: EvaluationRequest) -> EvaluationRequest:
+        return attrs.evolve(request, builds=True)
+
+
 WRONG = list(Right.__subclasses__())
 
 

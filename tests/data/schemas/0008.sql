@@ -28,17 +28,6 @@ CREATE TABLE attribute (
   version TEXT, fingerprint BLOB,
   PRIMARY KEY (evaluation, attr)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE audit_record (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  at REAL NOT NULL,
-  event TEXT NOT NULL,
-  subject TEXT NOT NULL,
-  repository INTEGER REFERENCES repository (id),
-  derivation TEXT,
-  path TEXT,
-  outcome TEXT NOT NULL,
-  detail TEXT NOT NULL
-) STRICT;
 CREATE TABLE build (
   derivation INTEGER PRIMARY KEY REFERENCES derivation (id),
   state INTEGER NOT NULL,
@@ -127,6 +116,14 @@ CREATE TABLE fault (
   message TEXT NOT NULL,
   position TEXT
 ) STRICT;
+CREATE TABLE forge_pause (
+  account TEXT PRIMARY KEY,
+  until REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE forge_write (
+  account TEXT NOT NULL,
+  at REAL NOT NULL
+) STRICT;
 CREATE TABLE installation (
   forge TEXT NOT NULL,
   instance TEXT NOT NULL,
@@ -175,23 +172,6 @@ CREATE TABLE pull_request (
   noted_at REAL NOT NULL,
   PRIMARY KEY (repository, number)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE push (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  cache TEXT NOT NULL,
-  path TEXT NOT NULL,
-  derivation TEXT NOT NULL,
-  repository INTEGER NOT NULL REFERENCES repository (id),
-  review INTEGER REFERENCES review (id) ON DELETE SET NULL,
-  state TEXT NOT NULL,
-  attempts INTEGER NOT NULL DEFAULT 0,
-  not_before REAL NOT NULL DEFAULT 0.0,
-  reason TEXT NOT NULL DEFAULT '',
-  asked_at REAL NOT NULL,
-  changed_at REAL NOT NULL,
-  first_tried_at REAL,
-  sent_bytes INTEGER,
-  UNIQUE (cache, path)
-) STRICT;
 CREATE TABLE repository (
   id INTEGER PRIMARY KEY,
   forge TEXT NOT NULL,
@@ -225,13 +205,11 @@ CREATE TABLE review_result (
 CREATE TABLE sqlite_sequence(name,seq);
 CREATE INDEX approved_user_login ON approved_user (forge, login);
 CREATE INDEX attempt_derivation ON attempt (derivation, id);
-CREATE INDEX audit_record_at ON audit_record (at);
-CREATE INDEX audit_record_repository ON audit_record (repository);
-CREATE INDEX audit_record_subject ON audit_record (subject, id);
 CREATE INDEX delivery_received ON delivery (received_at, forge, name);
 CREATE INDEX delivery_state ON delivery (state);
 CREATE INDEX evaluation_key ON evaluation (tree, job);
 CREATE INDEX fault_evaluation ON fault (evaluation);
+CREATE INDEX forge_write_account ON forge_write (account, at);
 CREATE INDEX installation_repository ON installation (repository);
 CREATE INDEX post_changed ON post (changed_at);
 CREATE INDEX post_due ON post (final DESC, waiting_since, not_before)
@@ -242,12 +220,6 @@ CREATE INDEX pull_request_open ON pull_request (updated_at) WHERE state = 'open'
 CREATE INDEX pull_request_repository ON pull_request (repository, updated_at);
 CREATE INDEX pull_request_repository_open ON pull_request (repository, updated_at) WHERE state = 'open';
 CREATE INDEX pull_request_updated ON pull_request (updated_at);
-CREATE INDEX push_changed ON push (changed_at) WHERE state IN ('done', 'present', 'failed');
-CREATE INDEX push_later ON push (cache, not_before) WHERE state = 'pending';
-CREATE INDEX push_pending ON push (cache, id) WHERE state = 'pending';
-CREATE INDEX push_repository ON push (repository);
-CREATE INDEX push_review ON push (review);
-CREATE INDEX push_state ON push (state, id);
 CREATE INDEX review_given_up ON review (changed_at) WHERE state IN ('superseded', 'closed');
 CREATE INDEX review_live ON review (asked_at)
 WHERE state IN ('waiting', 'queued', 'evaluating', 'building', 'fault');

@@ -224,3 +224,37 @@ async def test_a_repository_to_which_nothing_was_pushed_has_no_default_branch(
     del origin
     with pytest.raises(UsageFault, match="no default branch"):
         await Mirrors(tmp_path).refs(REPOSITORY, access(url))
+
+
+async def test_copies_that_nobody_keeps_or_uses_are_removed(origin: Path, url: str, tmp_path: Path) -> None:
+    head = commit(origin, "one")
+    folder = tmp_path / "mirrors"
+    mirrors = Mirrors(folder)
+    paths = ("Kept/packages", "used/packages", "gone/packages")
+    kept, used, gone = [RepositoryId.parse("forge.example.org", path) for path in paths]
+    for repository in (kept, used, gone):
+        await mirrors.fetch(repository, access(url), [Wanted("refs/heads/main", head)])
+        os.utime(mirrors.path(repository), (100.0, 100.0))
+    await mirrors.fetch(used, access(url), [Wanted("refs/heads/main", head)])
+    same = RepositoryId.parse("forge.example.org", "kept/PACKAGES")
+    assert await mirrors.remove_unused([same], before=1000.0) == 1
+    assert [mirrors.path(each).exists() for each in (kept, used, gone)] == [True, True, False]
+    assert not mirrors.path(gone).parent.exists()
+    assert await mirrors.remove_unused([same], before=1000.0) == 0
+    _, (again,) = await mirrors.fetch(gone, access(url), [Wanted("refs/heads/main", head)])
+    assert again == head, "what comes back is copied again"
+
+
+async def test_a_removal_that_was_cut_short_is_ended_by_the_next(origin: Path, url: str, tmp_path: Path) -> None:
+    head = commit(origin, "one")
+    mirrors = Mirrors(tmp_path / "mirrors")
+    await mirrors.fetch(REPOSITORY, access(url), [Wanted("refs/heads/main", head)])
+    path = mirrors.path(REPOSITORY)
+    path.rename(path.with_name(f"{path.name}.removed"))
+    await mirrors.fetch(REPOSITORY, access(url), [Wanted("refs/heads/main", head)])
+    assert await mirrors.remove_unused([REPOSITORY], before=1e12) == 0
+    assert list(path.parent.iterdir()) == [path]
+
+
+async def test_without_any_copy_there_is_nothing_to_remove(tmp_path: Path) -> None:
+    assert await Mirrors(tmp_path / "nowhere").remove_unused([], before=1e12) == 0

@@ -24,7 +24,7 @@ def identified(world: World, operation: str, parameters: Mapping[str, str], seen
     Raises:
         Problem: they may not, or the repository is not there, or is elsewhere now.
     """
-    url = f"{world.shapes.url}{seen.path}"
+    url = f"{world.shapes.api}{seen.path}"
     call = Call(world, operation, url, parameters, seen.query, seen.headers, seen.body or {})
     if needed == ANYONE:
         return call
@@ -71,7 +71,7 @@ def _repository(world: World, parameters: Mapping[str, str], seen: Seen) -> Repo
     for each in world.repositories.values():
         if name.lower() in each.earlier_names and not each.gone:
             rest = seen.path.removeprefix("/repos/").split("/", 2)[2:]
-            location = "/".join([world.shapes.url, "repositories", str(each.id), *rest])
+            location = "/".join([world.shapes.api, "repositories", str(each.id), *rest])
             raise Problem(301 if seen.method == "GET" else 307, "Moved Permanently", location=location)
     raise Problem(404, "Not Found")
 

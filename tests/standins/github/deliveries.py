@@ -34,6 +34,7 @@ def new_delivery(world: World, app: App, event: str, payload: Mapping[str, Any])
         payload=dict(payload),
         body=json.dumps(payload, ensure_ascii=False).encode(),
         delivered_at=world.now(),
+        enterprise_host=world.shapes.url.partition("://")[2] if world.enterprise else "",
     )
 
 
@@ -47,6 +48,10 @@ def again(world: World, delivery: Delivery) -> Delivery:
 def headers_of(delivery: Delivery) -> dict[str, str]:
     """Return the headers of a delivery, in lower case."""
     signature = webhook_signature(delivery.app.webhook_secret, delivery.body)
+    of_server = {
+        "x-github-enterprise-version": "3.14.2",
+        "x-github-enterprise-host": delivery.enterprise_host,
+    }
     return {
         "accept": "*/*",
         "content-type": "application/json",
@@ -57,6 +62,7 @@ def headers_of(delivery: Delivery) -> dict[str, str]:
         "x-github-hook-installation-target-id": str(delivery.app.id),
         "x-github-hook-installation-target-type": "integration",
         "x-hub-signature-256": signature,
+        **(of_server if delivery.enterprise_host else {}),
     }
 
 

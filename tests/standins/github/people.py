@@ -278,7 +278,7 @@ class People(Owners):
     def commented(self, repository: Repository, comment: Comment, action: str) -> None:
         """Tell of a comment, whoever wrote it."""
         pull = repository.pulls[comment.number]
-        link = f"{self._shapes.url}/repos/{repository.full_name}/pulls/{pull.number}"
+        link = f"{self._shapes.api}/repos/{repository.full_name}/pulls/{pull.number}"
         issue = {
             "id": pull.id,
             "number": pull.number,

@@ -40,7 +40,7 @@ def permission(call: Call) -> Answer:
 
 
 def _branch(call: Call, name: str, sha: str) -> dict[str, Any]:
-    link = f"{call.world.shapes.url}/repos/{call.place.full_name}/commits/{sha}"
+    link = f"{call.world.shapes.api}/repos/{call.place.full_name}/commits/{sha}"
     return {"name": name, "commit": {"sha": sha, "url": link}, "protected": False}
 
 
@@ -161,7 +161,7 @@ def _file(call: Call, path: str, found: tuple[str, str, str], data: bytes) -> An
 
 def _entry(call: Call, path: str, mode: str, kind: str, sha: str) -> dict[str, Any]:
     del kind
-    link = f"{call.world.shapes.url}/repos/{call.place.full_name}/contents/{path}"
+    link = f"{call.world.shapes.api}/repos/{call.place.full_name}/contents/{path}"
     named = {"name": posixpath.basename(path), "path": path, "sha": sha, "type": _TYPES.get(mode, "file"), "size": 0}
     return named | {"url": link, "git_url": link, "html_url": link, "download_url": link}
 

@@ -202,6 +202,8 @@ class Delivery:
     """What the receiver answered; 0 while nothing came."""
     status: str = "pending"
     seconds: float = 0.0
+    enterprise_host: str = ""
+    """Of GitHub Enterprise Server: it names itself to the receiver."""
 
 
 @attrs.define

@@ -30,12 +30,13 @@ PATIENCE_SECONDS: Final = 20.0
 class GitHub:
     """A running stand-in. ``world`` is what is there, ``people`` act in it as on GitHub's pages."""
 
-    def __init__(self, folder: Path, described: Description) -> None:
+    def __init__(self, folder: Path, described: Description, *, enterprise: bool = False) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.host = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self.url = f"http://{self.host}"
         self._skew = 0.0
-        self.world = World(folder, self.url, described, lambda: time.time() + self._skew)
+        self.world = World(folder, self.url, described, lambda: time.time() + self._skew, enterprise=enterprise)
+        self.api = self.world.shapes.api
         self.people = People(self.world)
         self._service = Service(self.world)
         config = uvicorn.Config(
@@ -132,11 +133,12 @@ class GitHub:
 
 
 @contextmanager
-def running_github(folder: Path) -> Iterator[GitHub]:
+def running_github(folder: Path, *, enterprise: bool = False) -> Iterator[GitHub]:
     """Run a stand-in for a test; its end checks that every request was one that GitHub describes.
 
+    As GitHub Enterprise Server it has its API below a path and nothing of it elsewhere.
     Skips the test where the description is not on this machine.
     """
-    with GitHub(folder, description()) as github:
+    with GitHub(folder, description(), enterprise=enterprise) as github:
         yield github
     github.check()

@@ -18,10 +18,8 @@ from tests.standins.github.git_http import answer_git, is_git
 from tests.standins.github.limits import Limits
 from tests.standins.github.operations import ANYONE, JWT, OPERATIONS
 from tests.standins.github.records import Seen
-from tests.standins.github.world import World
+from tests.standins.github.world import ENTERPRISE, World
 
-ENTERPRISE: Final = "/api/v3"
-"""Where the API is at GitHub Enterprise Server; the stand-in has it there as well."""
 _FREE: Final = ("rate-limit/get", "meta/root")
 _NOT_MODIFIED: Final = 304
 
@@ -40,9 +38,15 @@ class Service:
             return
         request = Request(scope, receive)
         data = await request.body()
-        raw = scope["raw_path"].decode().split("?")[0].removeprefix(ENTERPRISE) or "/"
+        asked = scope["raw_path"].decode().split("?")[0]
+        raw = asked.removeprefix(ENTERPRISE) or "/"
         seen = Seen(request.method, raw, dict(request.query_params), dict(request.headers), None)
         self.world.seen.append(seen)
+        if self.world.enterprise and is_git(raw) == (raw != asked):
+            # An API that is asked for as at github.com, or a clone out of the API.
+            self._outside(seen, [f"GitHub Enterprise Server has nothing at {asked}"])
+            await _send(Answer(status=404, content=b"<html>Page not found</html>"), None, scope, receive, send)
+            return
         if is_git(raw):
             fault = self._fault(seen, "git")
             if fault and await _before(fault, send):

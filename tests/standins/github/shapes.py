@@ -26,10 +26,11 @@ Json = dict[str, Any]
 
 
 class Shapes:
-    """Writes records as GitHub does; ``url`` is where the stand-in is."""
+    """Writes records as GitHub does; ``url`` is where the stand-in is for people and git, ``api`` where its API is."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, api: str) -> None:
         self.url = url
+        self.api = api
 
     def user(self, account: Account) -> Json:
         """An account."""
@@ -39,7 +40,7 @@ class Shapes:
             "node_id": f"U_{account.id}",
             "type": account.type,
             "site_admin": False,
-            "url": f"{self.url}/users/{account.login}",
+            "url": f"{self.api}/users/{account.login}",
             "html_url": f"{self.url}/{account.login}",
         }
 
@@ -77,7 +78,7 @@ class Shapes:
 
     def repository(self, each: Repository) -> Json:
         """A repository."""
-        api = f"{self.url}/repos/{each.full_name}"
+        api = f"{self.api}/repos/{each.full_name}"
         return {
             "id": each.id,
             "node_id": f"R_{each.id}",
@@ -96,7 +97,7 @@ class Shapes:
     def pull(self, repository: Repository, each: Pull) -> Json:
         """A pull request."""
         head = each.head_repository
-        link = f"{self.url}/repos/{repository.full_name}/pulls/{each.number}"
+        link = f"{self.api}/repos/{repository.full_name}/pulls/{each.number}"
         return {
             "id": each.id,
             "node_id": f"PR_{each.id}",
@@ -132,18 +133,18 @@ class Shapes:
 
     def small_pull(self, repository: Repository, each: Pull) -> Json:
         """A pull request as checks name it."""
-        place = {"id": repository.id, "name": repository.name, "url": f"{self.url}/repos/{repository.full_name}"}
+        place = {"id": repository.id, "name": repository.name, "url": f"{self.api}/repos/{repository.full_name}"}
         return {
             "id": each.id,
             "number": each.number,
-            "url": f"{self.url}/repos/{repository.full_name}/pulls/{each.number}",
+            "url": f"{self.api}/repos/{repository.full_name}/pulls/{each.number}",
             "head": {"ref": each.head, "sha": each.head_sha, "repo": place},
             "base": {"ref": each.base, "sha": each.base_sha, "repo": place},
         }
 
     def check_run(self, repository: Repository, each: CheckRun) -> Json:
         """A check run. Pull requests from forks are not named, as at GitHub."""
-        link = f"{self.url}/repos/{repository.full_name}/check-runs/{each.id}"
+        link = f"{self.api}/repos/{repository.full_name}/check-runs/{each.id}"
         own = [pull for pull in repository.pulls.values() if pull.head_sha == each.head_sha and pull.state == "open"]
         return {
             "id": each.id,
@@ -202,7 +203,7 @@ class Shapes:
 
     def comment(self, repository: Repository, each: Comment) -> Json:
         """A comment."""
-        api = f"{self.url}/repos/{repository.full_name}/issues"
+        api = f"{self.api}/repos/{repository.full_name}/issues"
         return {
             "id": each.id,
             "node_id": f"IC_{each.id}",

@@ -43,17 +43,26 @@ SUBSCRIBED: Final = [
 ]  # fmt: skip
 TOKEN_SECONDS: Final = 3600.0
 LONGEST_PAGE: Final = 100
+ENTERPRISE: Final = "/api/v3"
+"""Where the API is at GitHub Enterprise Server."""
 
 
 class World:
     """Everything that is there. Hold ``lock`` for what must not be seen half done."""
 
     def __init__(
-        self, folder: Path, url: str, description: Description, clock: Callable[[], float] = time.time
+        self,
+        folder: Path,
+        url: str,
+        description: Description,
+        clock: Callable[[], float] = time.time,
+        *,
+        enterprise: bool = False,
     ) -> None:
+        self.enterprise = enterprise
         self.folder = folder
         self.description = description
-        self.shapes = Shapes(url)
+        self.shapes = Shapes(url, f"{url}{ENTERPRISE}" if enterprise else url)
         self.clock = clock
         self.lock = threading.RLock()
         self.token_seconds = TOKEN_SECONDS

@@ -7,7 +7,7 @@ import pytest
 from ekaci_core.config.load import server_config
 from ekaci_core.config.machine_file import parse_machine_file
 from ekaci_core.config.problems import ConfigurationProblems
-from ekaci_core.config.weights import weight_of
+from ekaci_core.config.weights import matches_repository, weight_of
 from ekaci_core.model.forge import RepositoryId
 
 HOME = {"HOME": "/home/ci"}
@@ -38,3 +38,28 @@ def test_what_is_no_weight_is_refused(entry: str) -> None:
     [problem] = map(str, raised.value.problems)
     assert problem.startswith("ekaci.toml:1: repository_weights")
     assert f'such as "github.com/acme/*=2", got "{entry}"' in problem
+
+
+def test_repositories_reviewed_as_merged_are_named_by_patterns() -> None:
+    file = parse_machine_file('review_as_merged = ["github.com/acme/*", "*/tools"]', "ekaci.toml")
+    patterns = server_config(file, HOME, []).review_as_merged
+    matching = [
+        f"{host}/{path}"
+        for host in ("github.com", "git.example.org")
+        for path in ("acme/a", "acme/tools", "other/tools", "other/a")
+        if matches_repository(RepositoryId.parse(host, path), patterns)
+    ]
+    assert matching == [
+        "github.com/acme/a",
+        "github.com/acme/tools",
+        "github.com/other/tools",
+        "git.example.org/acme/tools",
+        "git.example.org/other/tools",
+    ]
+
+
+def test_what_can_be_no_repository_is_refused() -> None:
+    with pytest.raises(ConfigurationProblems) as raised:
+        server_config(parse_machine_file('review_as_merged = ["packages"]', "ekaci.toml"), HOME, [])
+    [problem] = map(str, raised.value.problems)
+    assert problem.startswith("ekaci.toml:1: review_as_merged")

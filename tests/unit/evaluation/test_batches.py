@@ -67,10 +67,14 @@ async def test_no_more_is_put_than_there_is_room_for() -> None:
     assert taken == list(range(10))
 
 
-async def test_a_batch_beyond_the_capacity_passes_whole() -> None:
+async def test_a_batch_beyond_the_capacity_passes_group_by_group() -> None:
     made = batches(capacity=2)
     await made.put(range(50))
-    assert await made.take() == list(range(50))
+    made.close()
+    taken = []
+    while part := await made.take():
+        taken.append(part)
+    assert taken == [[first, first + 1] for first in range(0, 50, 2)]
 
 
 async def test_a_cancelled_wait_loses_nothing() -> None:

@@ -372,3 +372,21 @@ def test_an_unknown_error_is_the_builds_only_if_it_began() -> None:
 def test_success_is_only_status_zero() -> None:
     assert classify(Evidence(status=0, errors=("warning",))) == Built()
     assert classify(Evidence(status=1)) != Built()
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (f"derivation '{DRV}' has '__noChroot' set, but that's not allowed when 'sandbox' is 'true'", "__noChroot"),
+        (
+            f"derivation '{DRV}' requested impure path '/root', but it was not in allowed-impure-host-deps",
+            "it asks for /root of the machine",
+        ),
+    ],
+)
+def test_a_derivation_that_asks_for_what_nix_does_not_allow_is_no_fault_of_the_machine(error: str, reason: str) -> None:
+    """One that could be would stop the builds of everybody, and whoever writes a derivation chooses this."""
+    outcome = classify(Evidence(status=1, errors=(error,)))
+    assert isinstance(outcome, BuildFailed)
+    assert outcome.final
+    assert reason in outcome.reason

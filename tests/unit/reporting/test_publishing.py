@@ -243,3 +243,20 @@ async def test_a_review_that_begins_again_takes_its_old_verdict_back_at_once(sto
         await loop.send_due()
     expected = [f"{word} {number}" for number in range(PROGRESS_WRITES + 2) for word in ("queued", "end")]
     assert [each.title for each in forge.published] == expected
+
+
+async def test_the_next_process_goes_on_within_the_same_minute_and_the_same_pause(store: Store) -> None:
+    forge, clock = Measured(per_minute=3), Hands()
+    await store.want_checks([check(str(number)) for number in range(5)], now=clock.now())
+    assert await publisher(store, forge, clock).send_due() == pytest.approx(60)
+    assert await publisher(store, forge, clock).send_due() == pytest.approx(60)
+    assert len(forge.published) == 3
+    clock.at += 60
+    forge.answers = [PublishFailed("slow down", retry_after_seconds=500.0, limited=True)]
+    assert await publisher(store, forge, clock).send_due() == pytest.approx(500)
+    clock.at += 400
+    assert await publisher(store, forge, clock).send_due() == pytest.approx(100)
+    assert len(forge.published) == 3
+    clock.at += 100
+    await publisher(store, forge, clock).send_due()
+    assert len(forge.published) == 5

@@ -278,10 +278,34 @@ def test_an_evaluator_that_dies_is_no_evidence_against_the_change(kind: FaultKin
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in FaultKind if kind not in {FaultKind.OUT_OF_MEMORY, FaultKind.EVALUATOR_DIED}]
+    "kind",
+    [kind for kind in FaultKind if kind not in {FaultKind.OUT_OF_MEMORY, FaultKind.EVALUATOR_DIED, FaultKind.REFUSED}],
 )
 def test_every_other_new_error_is_the_change_s(kind: FaultKind) -> None:
     assert judged(jobs=[comparison(new=[fault("a", "error", kind)])]).exit_status == 1
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_what_was_refused_proves_nothing_and_is_waited_for_even_where_errors_are_allowed(*, allowed: bool) -> None:
+    refused = fault("a", "error: cannot build: 'allow-import-from-derivation' is disabled", FaultKind.REFUSED)
+    verdict = judged(jobs=[comparison(unchanged=1, new=[refused], allow_eval_failures=allowed)])
+
+    assert (verdict.decision, verdict.exit_status, verdict.attention) == (Decision.WAIT, 4, False)
+    assert "1 attribute needs import from derivation" in texts(verdict)[0]
+    assert texts(verdict)[0].endswith("not allowed for people without write access: a")
+
+
+def test_a_job_that_was_refused_as_a_whole_is_waited_for() -> None:
+    whole = fault("", "error: access to path '/etc' is forbidden in restricted mode", FaultKind.REFUSED)
+    verdict = judged(jobs=[comparison(new=[whole])])
+
+    assert verdict.decision is Decision.WAIT
+    assert "job packages" in texts(verdict)[0]
+
+
+def test_what_is_refused_hides_nothing_that_is_proven() -> None:
+    refused = fault("a", "refused", FaultKind.REFUSED)
+    assert judged(jobs=[comparison(new=[refused, fault("b", "error: no")])]).decision is Decision.DO_NOT_MERGE
 
 
 @pytest.mark.parametrize(("derivations", "attention"), [(500, False), (501, True)])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ekaci_core.api import Check, CheckStatus, CommitSha, Conclusion, RepositoryId, WriteBudget
 from ekaci_core.reporting.publishing import FIRST_PAUSE_SECONDS, PROGRESS_WRITES, due_at
 from ekaci_core.reporting.write_budget import Allowance
-from ekaci_core.store.outbox import Post, PostId
+from ekaci_core.store.outbox import AccountUse, Post, PostId
 
 BUDGET = WriteBudget("installation 1", per_minute=70, per_hour=450)
 
@@ -50,6 +50,22 @@ def test_a_forge_that_wants_to_be_left_alone_is() -> None:
     assert not allowance.take(29.0)
     assert allowance.wait(10.0) == pytest.approx(20.0)
     assert allowance.take(30.0)
+
+
+def test_what_was_written_before_this_process_counts() -> None:
+    use = AccountUse(tuple(1e9 + each / 2 for each in range(70)))
+    allowance = Allowance.of(BUDGET, use, now=40.0, ahead=1e9)
+    assert not allowance.take(50.0)
+    assert allowance.wait(50.0) == pytest.approx(10.0)
+    assert allowance.take(60.0)
+    assert not allowance.take(60.0), "the second of them is half a second younger"
+
+
+def test_a_pause_of_before_this_process_holds_and_a_clock_set_back_shuts_nobody_out() -> None:
+    assert Allowance.of(BUDGET, AccountUse((), 1e9 + 30), now=10.0, ahead=1e9).wait(10.0) == pytest.approx(20.0)
+    years = AccountUse((2e9,) * 70, 2e9)
+    assert Allowance.of(BUDGET, years, now=10.0, ahead=1e9).wait(10.0) <= 3600.0
+    assert Allowance.of(BUDGET, AccountUse(years.times), now=10.0, ahead=1e9).wait(10.0) <= 60.0
 
 
 def post(*, writes: int, final: bool = False, not_before: float = 0.0) -> Post:

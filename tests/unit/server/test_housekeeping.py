@@ -9,11 +9,14 @@ import attrs
 import pytest
 
 from ekaci_core.config.bounds import RetentionSettings
-from ekaci_core.server.housekeeping import DELIVERIES_SECONDS, Housekeeping
+from ekaci_core.git.mirror import Mirrors
+from ekaci_core.model.review import ReviewState
+from ekaci_core.server.housekeeping import DELIVERIES_SECONDS, MIRRORS_SECONDS, Housekeeping
 from ekaci_core.server.server_places import ServerPlaces
 from ekaci_core.store import open_store
 from ekaci_core.store.delivery import DeliveryState
 from ekaci_core.testing.builders import SilentLogger
+from ekaci_core.testing.store_forges import HERE, wish
 
 pytestmark = pytest.mark.anyio
 
@@ -52,6 +55,25 @@ async def test_old_logs_and_handled_deliveries_go_and_young_and_pending_ones_sta
         assert {each.name for each in await store.deliveries()} == {"pending", "new"}
     assert not old.exists()
     assert young.exists()
+
+
+async def test_copies_of_repositories_go_that_no_forge_gives_any_more(tmp_path: Path) -> None:
+    places = ServerPlaces(tmp_path / "db/sqlite.db", tmp_path / "logs", tmp_path / "work")
+    places.make()
+    mirrors = Mirrors(places.repositories)
+    given, live, gone = [attrs.evolve(HERE, path=f"owner/{name}") for name in ("given", "live", "gone")]
+    for each in (given, live, gone):
+        mirrors.path(each).mkdir(parents=True)
+        (mirrors.path(each) / "HEAD").write_text("ref: refs/heads/main\n")
+    now = mirrors.path(gone).stat().st_mtime
+    async with open_store(places.database) as store:
+        await store.note_installed(HERE.forge, "app", [given], now=now)
+        await store.ask_review(wish(repository=live), ReviewState.QUEUED, now=now)
+        for later in (MIRRORS_SECONDS - 1, MIRRORS_SECONDS + 1):
+            clock = Hands(now + later)
+            await Housekeeping(store, places, RetentionSettings(), clock, SilentLogger(), mirrors).clean()
+            there = [mirrors.path(each).exists() for each in (given, live, gone)]
+            assert there == [True, True, later < MIRRORS_SECONDS]
 
 
 def test_two_servers_do_not_work_with_one_database(tmp_path: Path) -> None:

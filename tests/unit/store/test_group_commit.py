@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from ekaci_core.model.errors import InfrastructureFault
@@ -90,6 +92,34 @@ async def test_a_group_that_fails_is_told_to_all_and_stops_nobody(database: Data
     assert isinstance(answers[bad], sqlite3.IntegrityError | UnicodeEncodeError)
     assert {name for name, answer in answers.items() if isinstance(answer, str)} == set(stored) - {"twice"}
     assert await group.put("after") == "wrote after"
+
+
+@pytest.mark.parametrize("bad", [False, True])
+async def test_a_group_goes_before_what_waits_already(database: Database, *, bad: bool) -> None:
+    order = list[str]()
+    held, begun = threading.Event(), threading.Event()
+
+    def write(connection: sqlite3.Connection, items: Sequence[str]) -> Sequence[str]:
+        order.append("group")
+        connection.executemany("INSERT INTO item VALUES (?)", [(each,) for each in items])
+        return items
+
+    def hold(_: sqlite3.Connection) -> None:
+        begun.set()
+        held.wait(30)
+
+    group = GroupCommit(database, write)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(database.run, hold)
+        await anyio.to_thread.run_sync(begun.wait, 30)
+        for name in "abc":
+            tasks.start_soon(database.write, lambda _, name=name: order.append(name))
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(put_all, group, ["new", "new"] if bad else ["new"])
+        await anyio.wait_all_tasks_blocked()
+        held.set()
+    assert order == ["group", "a", "b", "c"], "and what waits is written whatever becomes of the group"
+    assert await items(database) == ([] if bad else ["new"])
 
 
 async def test_who_is_cancelled_takes_nobody_along(database: Database) -> None:

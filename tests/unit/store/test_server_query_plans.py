@@ -13,7 +13,18 @@ import pytest
 
 from ekaci_core.model.forge import Person
 from ekaci_core.model.review import ReviewState
-from ekaci_core.store import approvals, audit_records, deliveries, posts, pull_requests, pushes, repositories, reviews
+from ekaci_core.store import (
+    approvals,
+    audit_records,
+    deliveries,
+    forge_writes,
+    posts,
+    pull_requests,
+    pushes,
+    repositories,
+    review_checks,
+    reviews,
+)
 from ekaci_core.store.deliveries import NewDelivery
 from ekaci_core.store.delivery import DeliveryId, DeliveryState
 from ekaci_core.store.migrate import migrations, prepare
@@ -23,6 +34,7 @@ from ekaci_core.store.review import ReviewId
 from ekaci_core.testing.facts import drv
 from ekaci_core.testing.scripted_cache import store_path
 from ekaci_core.testing.store_forges import FORK, HERE, THERE, check, pull_request, sha, wish
+from ekaci_core.testing.store_shared_checks import join, leave
 
 DELIVERY, REVIEW, POST, PUSH = DeliveryId(1), ReviewId(1), PostId(1), PushId(1)
 WANTED = WantedPush(cache="one", path=store_path("a"), derivation=drv("a"), repository=HERE)
@@ -59,6 +71,14 @@ SEARCHES: dict[str, Work] = {
     "posts_at": lambda tx: posts.at(tx, HERE, sha("a"), ()),
     "posts_at under names": lambda tx: posts.at(tx, HERE, sha("a"), ["x", "y"]),
     "prune_posts": lambda tx: posts.prune(tx, 1e9, 10),
+    "note_write": lambda tx: forge_writes.note(tx, "a", 1.0, 1.0),
+    "pause_account": lambda tx: forge_writes.pause(tx, "a", 1.0),
+    "account_use": lambda tx: forge_writes.of(tx, "a", 1.0),
+    "want_review_checks": lambda tx: review_checks.want(tx, REVIEW, [check(text="2")], join, 2.0),
+    "rejoin_checks": lambda tx: review_checks.rejoin(tx, HERE, sha("a"), join=join, leave=leave, now=2.0),
+    "standing_checks": lambda tx: review_checks.at(tx, HERE, sha("a")),
+    "shared_heads": lambda tx: review_checks.shared(tx, 1e9),
+    "prune_review_checks": lambda tx: review_checks.prune(tx, 1e9, 10),
     "note_pull_request": lambda tx: pull_requests.note(tx, pull_request(), 1.0),
     "known_pull_request": lambda tx: pull_requests.find(tx, HERE, 1),
     "known_pull_requests of a repository": lambda tx: pull_requests.newest(tx, HERE, open_only=False, limit=9),
@@ -105,7 +125,16 @@ WALKS: dict[str, tuple[Work, str]] = {
     "posts_due": (lambda tx: posts.due(tx, 1.0, 10), "SCAN p USING INDEX post_due"),
 }
 # What is at one commit is sorted after it was found.
-SORTED = {"reviews_of a commit", "reviews_of a commit of a pull request", "posts_at", "posts_at under names"}
+SORTED = {
+    "reviews_of a commit",
+    "reviews_of a commit of a pull request",
+    "posts_at",
+    "posts_at under names",
+    "want_review_checks",
+    "rejoin_checks",
+    "standing_checks",
+    "shared_heads",
+}
 
 
 @pytest.fixture

@@ -45,6 +45,8 @@ class EvaluationRequest:
         confined: whoever wrote the tree is not trusted. The evaluation may read ``root``, what ``nix_path`` names and
             what it fetches over https, and nothing else of this machine; it builds nothing. An attribute that needs
             more is an `AttributeFault`.
+        builds: whether a confined evaluation may build what it imports all the same: somebody approved the tree, and
+            builds are kept from the machine. An evaluator that cannot tell the two apart need not look at this.
     """
 
     root: Path
@@ -62,6 +64,7 @@ class EvaluationRequest:
     alone: bool = True
     earlier: Mapping[AttrPath, bytes] = attrs.field(factory=dict, repr=False)
     confined: bool = False
+    builds: bool = False
 
 
 class Evaluator(Protocol):

@@ -187,6 +187,10 @@ class Forge(Protocol):
         """Ask what a person may do; a person who is not known there may do nothing."""
         ...
 
+    async def person(self, repository: RepositoryId, login: str) -> Person | None:
+        """Ask who has a login now, by way of a repository that this instance has been given; None where nobody has."""
+        ...
+
     async def read_file(self, repository: RepositoryId, path: str, sha: CommitSha) -> bytes | None:
         """Read a file of at most 1 MiB at a commit, None where there is none; symbolic links are not followed."""
         ...

@@ -10,7 +10,7 @@ from typing import Any, Final
 from ekaci_core.cli.server_client import ask
 from ekaci_core.cli.streams import say, write_out
 from ekaci_core.cli.tables import more, write_document
-from ekaci_core.model.errors import EXIT_INFRASTRUCTURE
+from ekaci_core.model.errors import EXIT_INFRASTRUCTURE, InfrastructureFault
 from ekaci_core.process.plain import plain
 
 _LOOK_SECONDS: Final = 0.5
@@ -29,7 +29,7 @@ def build_on_server(server: Path | None, derivation: str, *, force: bool, rebuil
     drv = ask(server, "Build", drv_path=derivation, force=force, rebuild_all=rebuild_all)["drv_path"]
     shown = ""
     while True:
-        status = ask(server, "DrvStatus", drv_path=drv)
+        status = _status(server, drv)
         if status is None or status["ended"] or not status["asked"]:
             break
         if status["status"] != shown:
@@ -43,6 +43,17 @@ def build_on_server(server: Path | None, derivation: str, *, force: bool, rebuil
     return _exit_status(status)
 
 
+def _status(server: Path | None, drv: str) -> Any:
+    try:
+        return ask(server, "DrvStatus", drv_path=drv)
+    except InfrastructureFault as fault:
+        raise InfrastructureFault(
+            f"the server has stopped, and what was asked of it here ends with it ({fault.what})",
+            where=drv,
+            do="ask again once it runs: what was built meanwhile stays",
+        ) from fault
+
+
 def _exit_status(status: Mapping[str, Any] | None) -> int:
     if status is None or not status["ended"] or status["status"] in _MACHINES:
         return EXIT_INFRASTRUCTURE
@@ -54,7 +65,8 @@ def _text(drv: str, status: Mapping[str, Any] | None) -> list[str]:
         return [f"never queued: {drv}"]
     lines = [f"{status['status']}: {drv}"]
     if not status["ended"]:
-        lines.append("  builds have stopped for a fault of the machine; the server's log has it")
+        why = "it was started again meanwhile, or a fault of the machine stopped its builds"
+        lines.append(f"  the server does not wait for it any more: {why}; see its log, and ask again")
     if status["reason"]:
         lines.append(f"  {plain(status['reason'], 500)}")
     if status["log"]:

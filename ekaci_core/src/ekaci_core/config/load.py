@@ -45,6 +45,7 @@ _SAME_NAME: Final = (
     "max_failed_check_runs",
     "shutdown_grace_seconds",
     "repository_weights",
+    "review_as_merged",
     "web",
     "security",
     "eval",

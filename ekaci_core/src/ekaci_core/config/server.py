@@ -36,6 +36,7 @@ class ServerConfig:
         max_failed_check_runs: so many attributes that fail get a check run of their own.
         shutdown_grace_seconds: what is being built when the server stops may take so long to end.
         repository_weights: parts of the builders, for `weight_of`.
+        review_as_merged: repositories whose pull requests are reviewed as they would be once merged.
         web: the HTTP server.
         oauth: logging in; ``redirect_url`` is always there.
         security: secrets of webhooks, and what hooks and caches may do.
@@ -61,6 +62,7 @@ class ServerConfig:
     max_failed_check_runs: int
     shutdown_grace_seconds: int
     repository_weights: tuple[str, ...]
+    review_as_merged: tuple[str, ...]
     web: WebSettings
     oauth: OauthSettings
     security: SecuritySettings

@@ -19,7 +19,7 @@ from ekaci_core.config.server_parts import (
     UnixSettings,
     WebSettings,
 )
-from ekaci_core.config.weights import RepositoryWeight
+from ekaci_core.config.weights import RepositoryPattern, RepositoryWeight
 
 
 @attrs.frozen
@@ -37,6 +37,7 @@ class ServerShape(BuildingSettings):
         max_failed_check_runs: so many attributes that fail get a check run of their own.
         shutdown_grace_seconds: what is being built when the server stops may take so long to end.
         repository_weights: how large a part of the builders repositories have, the first that matches; 1 for others.
+        review_as_merged: repositories whose pull requests are reviewed as they would be once merged.
     """
 
     db_path: Path | None = None
@@ -49,6 +50,7 @@ class ServerShape(BuildingSettings):
     max_failed_check_runs: Annotated[int, within(0, 1000)] = 20
     shutdown_grace_seconds: Annotated[int, within(0, 86_400)] = 60
     repository_weights: tuple[RepositoryWeight, ...] = ()
+    review_as_merged: tuple[RepositoryPattern, ...] = ()
     web: WebSettings = WebSettings()
     unix: UnixSettings = UnixSettings()
     oauth: OauthSettings = OauthSettings()

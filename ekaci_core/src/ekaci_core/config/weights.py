@@ -1,4 +1,4 @@
-"""How large a part of the builders each repository has: ``repository_weights``."""
+"""Which repositories are treated otherwise: ``repository_weights``, ``review_as_merged``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ def weight_of(repository: RepositoryId, weights: Iterable[str]) -> float:
     return 1.0
 
 
+def matches_repository(repository: RepositoryId, patterns: Iterable[str]) -> bool:
+    """Whether some pattern matches ``host/owner/name``."""
+    return any(fnmatchcase(str(repository), pattern.strip()) for pattern in patterns)
+
+
 def _is_weight(text: str) -> bool:
     pattern, _, weight = text.rpartition("=")
     try:
@@ -31,6 +36,12 @@ def _is_weight(text: str) -> bool:
     return bool(pattern.strip()) and text.isprintable() and LEAST <= number <= MOST
 
 
+RepositoryPattern = Annotated[
+    str,
+    Rule(
+        'a pattern of "host/owner/name", such as "github.com/acme/*"', lambda text: "/" in text and text.isprintable()
+    ),
+]
 RepositoryWeight = Annotated[
     str, Rule('a pattern and a weight from 0.01 to 100, such as "github.com/acme/*=2"', _is_weight)
 ]

@@ -43,13 +43,13 @@ class Batches(Generic[Item]):
         self._arrived.set()
 
     async def take(self) -> list[Item]:
-        """Return what there is, at best a whole group; an empty list is the end."""
+        """Return what there is, at most a whole group; an empty list is the end."""
         while not self._items and not self._closed:
             await self._news()
         with anyio.move_on_after(self._patience):
             while len(self._items) < self._group and not self._closed:
                 await self._news()
-        items, self._items = self._items, []
+        items, self._items = self._items[: self._group], self._items[self._group :]
         self._taken.set()
         return items
 

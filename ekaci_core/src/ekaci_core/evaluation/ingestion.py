@@ -19,7 +19,8 @@ from ekaci_core.nix.records import read_unknown
 from ekaci_core.store.contract import EvaluationId, Store, UnknownAttribute
 
 CAPACITY: Final = 4000
-GROUP: Final = 500
+GROUP: Final = 250
+"""In one transaction: while it runs no delivery is acknowledged."""
 PATIENCE_SECONDS: Final = 0.5
 
 ReadUnknown = Callable[
@@ -28,7 +29,7 @@ ReadUnknown = Callable[
 
 
 class Ingestion:
-    """Reads what is new below each attribute and stores both in large transactions.
+    """Reads what is new below each attribute and stores both in transactions of many.
 
     Attributes:
         attributes: derivations known or reported so far.

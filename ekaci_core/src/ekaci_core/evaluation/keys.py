@@ -30,6 +30,7 @@ def evaluation_key(
     settings: str = "",
     person: str = "",
     confined: bool = False,
+    builds: bool = False,
 ) -> EvaluationKey:
     """Make the key of one job on one tree.
 
@@ -45,6 +46,7 @@ def evaluation_key(
         settings: a digest of Nix's settings that may have a part in the result.
         person: a digest of what expressions read of the person who evaluates, as `person_digest` returns it.
         confined: whether it is kept from reading this machine and from building.
+        builds: whether it may build all the same.
     """
     options = {
         "format": FORMAT,
@@ -57,7 +59,7 @@ def evaluation_key(
         "person": person,
     }
     if confined:
-        options["confined"] = True
+        options["confined"] = "builds" if builds else True
     return EvaluationKey(
         tree=tree,
         job=job.name,

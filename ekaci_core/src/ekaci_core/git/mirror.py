@@ -7,8 +7,10 @@ environment: it stands in no argument, in no file, and in no message.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+import shutil
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -23,6 +25,7 @@ from ekaci_core.git.faults import fault_of, last_words
 from ekaci_core.git.repository import Repository, open_repository
 
 MANY_PACKS: Final = 50
+_ASIDE: Final = ".removed"
 _REPACK_SECONDS: Final = 3600.0
 
 _SETTINGS: Final = (
@@ -107,6 +110,30 @@ class Mirrors:
                 await Git(path).ask("repack", "-q", "-d", "--geometric=2", seconds=_REPACK_SECONDS)
                 await Git(path).ask("pack-refs", "--all", seconds=FILES_SECONDS)
 
+    async def remove_unused(self, keep: Collection[RepositoryId], *, before: float) -> int:
+        """Remove the copies of repositories that are not to be kept and that nothing was fetched for since a time.
+
+        Args:
+            keep: repositories whose copies stay, however old they are.
+            before: seconds since the epoch.
+
+        Returns:
+            How many were removed.
+
+        Raises:
+            InfrastructureFault: something cannot be removed.
+        """
+        kept = {self.path(repository) for repository in keep}
+        removed = 0
+        await anyio.to_thread.run_sync(_clear, self._folder)
+        for path in await anyio.to_thread.run_sync(_copies, self._folder):
+            if path in kept:
+                continue
+            async with self._lock(path):
+                removed += await anyio.to_thread.run_sync(_removed, path, before)
+        await anyio.to_thread.run_sync(_clear, self._folder)
+        return removed
+
     async def refs(self, repository: RepositoryId, access: CloneAccess) -> RemoteRefs:
         """Ask for the branches and tags that a repository has now; tags stand for their commits.
 
@@ -131,14 +158,46 @@ class Mirrors:
 
 def _unlocked(path: Path) -> bool:
     """Remove the locks of a git that was killed, since nobody but us works here; return whether it is to be made."""
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(path)  # it is in use
     for lock in (*path.glob("*.lock"), *path.glob("refs/**/*.lock")):  # no ref is named like that
         lock.unlink(missing_ok=True)
     return not all((path / name).exists() for name in ("HEAD", "config", "objects", "refs"))
 
 
+def _copies(folder: Path) -> list[Path]:
+    return [head.parent for head in folder.rglob("*.git/HEAD")]
+
+
+def _removed(path: Path, before: float) -> bool:
+    """Set a copy aside unless it was used since: what is half removed must not be taken for a copy."""
+    try:
+        if path.stat().st_mtime >= before:
+            return False
+        path.rename(path.with_name(f"{path.name}{_ASIDE}"))
+    except OSError as error:
+        raise _not_removed(error, path) from error
+    return True
+
+
+def _clear(folder: Path) -> None:
+    """Remove what was set aside, now or by a server that was killed, and owners' directories without any other."""
+    try:
+        for aside in list(folder.rglob(f"*.git{_ASIDE}")):
+            shutil.rmtree(aside)
+            with contextlib.suppress(OSError):  # others of the same owner are there
+                aside.parent.rmdir()
+    except OSError as error:
+        raise _not_removed(error, folder) from error
+
+
+def _not_removed(error: OSError, where: Path) -> InfrastructureFault:
+    what = f"the copy of a repository cannot be removed: {error.strerror}"
+    return InfrastructureFault(what, where=str(where), do="see to its permissions")
+
+
 def _many_packs(folder: Path) -> list[Path]:
-    copies = [head.parent for head in folder.rglob("*.git/HEAD")]
-    return [path for path in copies if sum(1 for _ in path.glob("objects/pack/*.pack")) > MANY_PACKS]
+    return [path for path in _copies(folder) if sum(1 for _ in path.glob("objects/pack/*.pack")) > MANY_PACKS]
 
 
 def _refs(text: str, shown: str) -> RemoteRefs:

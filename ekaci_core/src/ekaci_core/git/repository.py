@@ -24,11 +24,12 @@ FILE_LIMIT: Final = 1024 * 1024
 _PAGE: Final = 4096
 _SYMLINK: Final = "120000"
 _SUBMODULE: Final = "160000"
-_IDENTITY: Final = {
+IDENTITY: Final = {
     f"GIT_{role}_{key}": value
     for role in ("AUTHOR", "COMMITTER")
     for key, value in (("NAME", "EkaCI"), ("EMAIL", "ekaci@localhost"), ("DATE", "1970-01-01T00:00:01Z"))
 }
+"""Whose commits are that no ref names; the same ones each time."""
 
 
 @attrs.frozen
@@ -167,7 +168,7 @@ class Repository:
         """Name a commit whose tree is the revision's: its own, or one that no ref names for uncommitted changes."""
         if not revision.dirty:
             return revision.commit
-        git = attrs.evolve(self.git, variables=_IDENTITY)
+        git = attrs.evolve(self.git, variables=IDENTITY)
         made = await git.ask("commit-tree", revision.tree, "-p", revision.commit, "-m", "uncommitted changes")
         return CommitSha.parse(made.text)
 

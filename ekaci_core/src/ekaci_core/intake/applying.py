@@ -22,6 +22,7 @@ from ekaci_core.intake.command import (
 )
 from ekaci_core.intake.needs import IntakeStore
 from ekaci_core.model.review import Occasion, ReviewState, ReviewWish
+from ekaci_core.model.verdict import Decision
 from ekaci_core.process.plain import one_line
 from ekaci_core.store.review import ReviewId, ReviewRecord
 
@@ -137,8 +138,8 @@ class Commands:
             closed += await self._store.change_review(
                 record.id, ReviewState.CLOSED, expected=LIVE, detail=command.reason, now=self._clock.now()
             )
-        if closed:
-            self._reviews_changed()
+        # Even if none was: what is done counts no more at a commit that is reviewed for others too.
+        self._reviews_changed()
         return f"{command.reason}: {closed} reviews closed"
 
     async def _live(self, command: CloseReviews) -> Collection[ReviewRecord]:
@@ -153,14 +154,30 @@ class Commands:
     async def _approve(self, command: ApproveCommit) -> str:
         now = self._clock.now()
         await self._store.approve_commit(command.repository, command.sha, by=command.by, now=now)
+        found = await self._store.reviews_of(command.repository, sha=command.sha)
         waiting = [
             record
-            for record in await self._store.reviews_of(command.repository, sha=command.sha)
+            for record in found
             if record.state is ReviewState.WAITING and await self._store.approve_review(record.id, now=now)
         ]
+        waiting += await self._allowed_more(command, found)
         if waiting:
             self._reviews_changed()
         return f"{command.sha[:_SHOWN]} approved by {command.by}: {len(waiting)} reviews queued"
+
+    async def _allowed_more(self, command: ApproveCommit, found: Sequence[ReviewRecord]) -> list[ReviewRecord]:
+        """Queue again what was reviewed before the approval: some of it may have been refused."""
+        approval = await self._store.commit_approval(command.repository, command.sha)
+        return [
+            record
+            for record in found
+            if approval is not None
+            and record.state is ReviewState.DONE
+            and not record.wish.trusted
+            and record.decision != Decision.MERGE.value
+            and record.asked_at <= approval.at
+            and await self._store.ask_review_again(record.id, now=self._clock.now())
+        ]
 
     async def _approve_user(self, command: ApproveUser) -> str:
         now = self._clock.now()

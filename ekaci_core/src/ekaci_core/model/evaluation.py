@@ -24,6 +24,7 @@ class FaultKind(enum.Enum):
     OUT_OF_MEMORY = "out_of_memory"  # alone in a fresh worker at the full memory limit
     TIMEOUT = "timeout"
     EVALUATOR_DIED = "evaluator_died"  # alone in a fresh worker, for a reason that nobody named
+    REFUSED = "refused"  # it needs what is not done for somebody who is not trusted: a build, or to read the machine
 
 
 @attrs.frozen

@@ -272,12 +272,24 @@ def _no_output(found: re.Match[str], _: Evidence) -> BuildOutcome:
     return BuildFailed(f"builder did not produce the output {found[1]!r}")
 
 
+def _wants_no_sandbox(_: re.Match[str], __: Evidence) -> BuildOutcome:
+    reason = "it asks for a build without a sandbox (`__noChroot`), which Nix does not allow where `sandbox` is `true`"
+    return BuildFailed(reason, final=True)
+
+
+def _wants_the_machine(found: re.Match[str], _: Evidence) -> BuildOutcome:
+    reason = f"it asks for {found[1]} of the machine (`__impureHostDeps`), which Nix does not allow"
+    return BuildFailed(reason, final=True)
+
+
 _BUILD: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str], Evidence], BuildOutcome]], ...]] = (
     (re.compile(r"an? '([^']*)' with features \{([^}]*)\} is required"), _cannot_build),
     (re.compile(r"Required system: '([^']*)' with features \{([^}]*)\}"), _cannot_build),
     (re.compile(r"hash mismatch in fixed-output.*?specified:\s*(\S+).*?got:\s*(\S+)", re.DOTALL), _wrong_hash),
     (re.compile(r"timed out after (\d+) seconds( of silence)?"), _timed_out),
     (re.compile(r"may not be deterministic"), _not_deterministic),
+    (re.compile(r"has '__noChroot' set, but"), _wants_no_sandbox),
+    (re.compile(r"requested impure path '([^']*)', but"), _wants_the_machine),
     (re.compile(r"failed due to signal (\d+)"), _killed),
     (re.compile(r"failed with exit code (\d+)"), _exited),
     (re.compile(r"failed to produce output path for output '([^']*)'"), _no_output),

@@ -109,6 +109,10 @@ class GuardedForge:
         """Ask what a person may do."""
         return await self._asked(lambda: self._inner.permission(repository, person))
 
+    async def person(self, repository: RepositoryId, login: str) -> Person | None:
+        """Ask who has a login now."""
+        return await self._asked(lambda: self._inner.person(repository, login))
+
     async def read_file(self, repository: RepositoryId, path: str, sha: CommitSha) -> bytes | None:
         """Read a file at a commit."""
         return await self._asked(lambda: self._inner.read_file(repository, path, sha))

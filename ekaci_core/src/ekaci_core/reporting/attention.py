@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from ekaci_core.model.change import AttributeChange, Impact, JobComparison, Place
+from ekaci_core.model.evaluation import FaultKind
 from ekaci_core.model.package import PackageMeta
 from ekaci_core.reporting.naming import Names
 from ekaci_core.reporting.wording import counted, few
@@ -37,7 +38,7 @@ def attention_reasons(jobs: Iterable[JobComparison], impact: Impact, wide_change
         for job in jobs
         if job.allow_eval_failures
         for fault in job.new_faults
-        if not fault.concerns_whole_job
+        if not fault.concerns_whole_job and fault.kind is not FaultKind.REFUSED
     ]
     if tolerated:
         sentences.append(f"{counted(len(tolerated), 'new evaluation error')}, which the job allows: {few(tolerated)}")

@@ -11,10 +11,18 @@ import attrs
 from ekaci_core.model.build import BuildState
 from ekaci_core.model.change import Change, Failure, JobComparison, Outcome, Standing
 from ekaci_core.model.check import Annotation, AnnotationLevel, Check, Conclusion
-from ekaci_core.model.evaluation import AttributeFault
+from ekaci_core.model.evaluation import AttributeFault, FaultKind
 from ekaci_core.model.report import Report
 from ekaci_core.model.verdict import Decision, Verdict
-from ekaci_core.reporting.checks import SUMMARY, VERDICT, Subject, conclusion_of, evaluate_context, with_rerun
+from ekaci_core.reporting.checks import (
+    SUMMARY,
+    VERDICT,
+    Subject,
+    conclusion_of,
+    evaluate_context,
+    with_approval,
+    with_rerun,
+)
 from ekaci_core.reporting.clean import clean, clean_lines
 from ekaci_core.reporting.digest import Digest, digest
 from ekaci_core.reporting.explain import why
@@ -56,15 +64,22 @@ def concluded(subject: Subject, report: Report, *, most: int = MAX_FAILED_CHECKS
     verdict = report.verdict
     conclusion = conclusion_of(verdict.decision)
     title = _title(verdict)
+    last = with_rerun(subject.completed(VERDICT, conclusion, title, _reasons(report)))
     return (
         subject.completed(SUMMARY, Conclusion.NEUTRAL, _summary_title(report), markdown),
         *_failures(subject, report, most),
-        with_rerun(subject.completed(VERDICT, conclusion, title, _reasons(report))),
+        with_approval(last) if any(map(_refused, report.jobs)) else last,
     )
 
 
+def _refused(job: JobComparison) -> bool:
+    return any(fault.kind is FaultKind.REFUSED for fault in job.new_faults)
+
+
 def _evaluated(subject: Subject, context: str, jobs: Sequence[JobComparison]) -> Check:
-    blocked = any(job.new_faults and not job.allow_eval_failures for job in jobs)
+    proven = [job for job in jobs if any(fault.kind is not FaultKind.REFUSED for fault in job.new_faults)]
+    blocked = any(not job.allow_eval_failures for job in proven)
+    refused = Conclusion.ACTION_REQUIRED if any(map(_refused, jobs)) else Conclusion.SUCCESS
     new = [fault for job in jobs for fault in job.new_faults]
     packages = sum(job.packages_on_head for job in jobs)
     title = f"{counted(packages, 'package')}, {counted(len(new), 'new evaluation error')}"
@@ -72,9 +87,7 @@ def _evaluated(subject: Subject, context: str, jobs: Sequence[JobComparison]) ->
     lines += [line for fault in new[:_ERRORS] for line in _fault_lines(fault)]
     if len(new) > _ERRORS:
         lines += ["", f"… and {len(new) - _ERRORS:,} more"]
-    check = subject.completed(
-        context, Conclusion.FAILURE if blocked else Conclusion.SUCCESS, title, cut("\n".join(lines))
-    )
+    check = subject.completed(context, Conclusion.FAILURE if blocked else refused, title, cut("\n".join(lines)))
     return attrs.evolve(check, annotations=tuple(islice(_annotations(new, blocked=blocked), ANNOTATIONS)))
 
 

@@ -12,6 +12,7 @@ from ekaci_core.model.check import Check, CheckButton, CheckStatus, Conclusion
 from ekaci_core.model.forge import RepositoryId
 from ekaci_core.model.ids import CommitSha
 from ekaci_core.model.verdict import Decision
+from ekaci_core.reporting.clean import clean
 from ekaci_core.reporting.markdown_escape import escape
 
 VERDICT: Final = "EkaCI: Verdict"
@@ -25,6 +26,7 @@ _CONCLUSIONS: Final = {
     Decision.WAIT: Conclusion.ACTION_REQUIRED,
 }
 _NO_MORE: Final = "Does not fail any more"
+_APPROVE_BUTTON: Final = CheckButton("Approve", "Let this commit be reviewed", Button.APPROVE.value)
 _RERUN_BUTTON: Final = CheckButton("Re-run", "Evaluate and build once more", Button.RUN_AGAIN.value)
 
 
@@ -95,10 +97,9 @@ def waiting_for_approval(subject: Subject, login: str) -> tuple[Check, ...]:
         "who may approves it: with the button here, with the comment `/ekaci approve`, or with `ekaci approve`. "
         "An approval is for this commit alone."
     )
-    button = CheckButton("Approve", "Let this commit be reviewed", Button.APPROVE.value)
     approval = subject.completed(approval_context(login), Conclusion.ACTION_REQUIRED, "Approval required", text)
     verdict = subject.completed(VERDICT, Conclusion.ACTION_REQUIRED, "Waiting for an approval", text)
-    return attrs.evolve(approval, buttons=(button,)), attrs.evolve(verdict, buttons=(button,))
+    return attrs.evolve(approval, buttons=(_APPROVE_BUTTON,)), attrs.evolve(verdict, buttons=(_APPROVE_BUTTON,))
 
 
 def approved(subject: Subject, login: str, by: str | None) -> tuple[Check, ...]:
@@ -136,6 +137,13 @@ def incomparable(subject: Subject, what: str) -> tuple[Check, ...]:
     check = subject.completed(
         VERDICT, Conclusion.FAILURE, "Do not merge: it cannot be compared with base", escape(what)
     )
+    return (with_rerun(check),)
+
+
+def conflicting(subject: Subject, base: str, what: str, do: str | None) -> tuple[Check, ...]:
+    """Say that there is nothing to review before conflicts are solved."""
+    text = "\n\n".join(escape(each) for each in (what, do) if each)
+    check = subject.completed(VERDICT, Conclusion.ACTION_REQUIRED, f"Wait: it conflicts with {clean(base)}", text)
     return (with_rerun(check),)
 
 
@@ -192,6 +200,11 @@ def settled(check: Check, before: Check | None) -> Check:
 def with_rerun(check: Check) -> Check:
     """Put the button on it that asks for the review anew."""
     return attrs.evolve(check, buttons=(_RERUN_BUTTON,))
+
+
+def with_approval(check: Check) -> Check:
+    """Put the button on it by which somebody who may write approves the commit."""
+    return attrs.evolve(check, buttons=(*check.buttons, _APPROVE_BUTTON))
 
 
 def _count(number: int, noun: str) -> str:

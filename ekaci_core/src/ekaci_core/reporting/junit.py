@@ -7,13 +7,13 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from ekaci_core.model.change import Failure, JobComparison, Outcome, Standing
-from ekaci_core.model.evaluation import AttributeFault
+from ekaci_core.model.evaluation import AttributeFault, FaultKind
 from ekaci_core.model.report import Report
 from ekaci_core.model.verdict import Decision
 from ekaci_core.reporting.clean import clean, clean_lines
 from ekaci_core.reporting.digest import Digest, JobFault, digest
 from ekaci_core.reporting.explain import why
-from ekaci_core.reporting.verdict import MACHINE_FAULTS
+from ekaci_core.reporting.verdict import NO_EVIDENCE
 
 _MACHINE: Final = "infrastructure"
 
@@ -107,13 +107,19 @@ def _errors(job: JobComparison) -> Iterable[ET.Element]:
 
 def _error_tag(job: JobComparison, fault: AttributeFault, *, is_new: bool) -> tuple[str, str]:
     if fault.concerns_whole_job:
-        if is_new and fault.kind in MACHINE_FAULTS:
-            return "error", "infrastructure"
+        if is_new and fault.kind in NO_EVIDENCE:
+            return "error", _no_evidence(fault)
         return (
             ("failure", "cannot be evaluated any more") if is_new else ("error", "cannot be evaluated on either side")
         )
     if not is_new:
         return "skipped", "on base too"
+    if fault.kind is FaultKind.REFUSED:
+        return "error", _no_evidence(fault)
     if job.allow_eval_failures:
         return "skipped", "allowed by the job"
-    return ("error", "infrastructure") if fault.kind in MACHINE_FAULTS else ("failure", "new on head")
+    return ("error", _no_evidence(fault)) if fault.kind in NO_EVIDENCE else ("failure", "new on head")
+
+
+def _no_evidence(fault: AttributeFault) -> str:
+    return "not allowed" if fault.kind is FaultKind.REFUSED else "infrastructure"

@@ -19,7 +19,7 @@ from ekaci_core.api import (
     WriteBudget,
 )
 from ekaci_core.bus import Wakeup
-from ekaci_core.reporting.write_budget import Allowance
+from ekaci_core.reporting.write_budget import COUNTED_SECONDS, Allowance
 from ekaci_core.store.outbox import Outbox, Post
 
 ForgeOf = Callable[[RepositoryId], Forge | None]
@@ -90,7 +90,7 @@ class Publisher:
             found = await self._account(post)
             if found is not None:
                 forge, budget = found
-                self._allowances.setdefault(budget.key, Allowance.of(budget))
+                await self._know(budget)
                 by_key.setdefault(budget.key, []).append((post, forge))
         async with anyio.create_task_group() as tasks:
             for key, posts in by_key.items():
@@ -99,6 +99,14 @@ class Publisher:
         if later is not None:
             waits.append(max(0.0, later - self._clock.now()))
         return min(waits) if waits else None
+
+    async def _know(self, budget: WriteBudget) -> None:
+        """Count what was written with an account before this process began."""
+        if budget.key in self._allowances:
+            return
+        use = await self._store.account_use(budget.key, since=self._clock.now() - COUNTED_SECONDS)
+        now = self._clock.monotonic()
+        self._allowances[budget.key] = Allowance.of(budget, use, now=now, ahead=self._clock.now() - now)
 
     async def _account(self, post: Post) -> tuple[Forge, WriteBudget] | None:
         forge = self._forge_of(post.check.repository)
@@ -118,17 +126,18 @@ class Publisher:
             if not allowance.take(self._clock.monotonic()):
                 waits.append(allowance.wait(self._clock.monotonic()))
                 return
-            await self._send(post, forge, allowance)
+            await self._store.note_write(key, now=self._clock.now(), keep_seconds=COUNTED_SECONDS)
+            await self._send(key, post, forge)
 
-    async def _send(self, post: Post, forge: Forge, allowance: Allowance) -> None:
+    async def _send(self, key: str, post: Post, forge: Forge) -> None:
         outcome = await forge.publish(post.check, post.remote)
         now = self._clock.now()
         if isinstance(outcome, Published):
             await self._store.post_sent(post.id, version=post.version, remote=outcome.remote, now=now)
             return
-        await self._failed(post, outcome, allowance)
+        await self._failed(key, post, outcome)
 
-    async def _failed(self, post: Post, outcome: PublishFailed, allowance: Allowance) -> None:
+    async def _failed(self, key: str, post: Post, outcome: PublishFailed) -> None:
         check = post.check
         self._log.warning(
             "check_not_published",
@@ -139,9 +148,10 @@ class Publisher:
         )
         again = None
         if outcome.retry_after_seconds is not None:
-            if outcome.limited:
-                allowance.shut(outcome.retry_after_seconds, self._clock.monotonic())
             again = self._clock.now() + outcome.retry_after_seconds
+            if outcome.limited:
+                self._allowances[key].shut(outcome.retry_after_seconds, self._clock.monotonic())
+                await self._store.pause_account(key, until=again)
         await self._store.post_failed(
             post.id, fault=outcome.reason, not_before=again, forget=outcome.forget, version=post.version
         )

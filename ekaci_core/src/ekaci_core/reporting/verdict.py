@@ -22,6 +22,9 @@ WIDE_CHANGE: Final = 500
 MACHINE_FAULTS: Final = frozenset({FaultKind.OUT_OF_MEMORY, FaultKind.EVALUATOR_DIED})
 """Evaluation errors that the machine may be to blame for: no evidence against a change."""
 
+NO_EVIDENCE: Final = MACHINE_FAULTS | {FaultKind.REFUSED}
+"""Evaluation errors that prove nothing: what was refused may well be good."""
+
 _MACHINE_STATES: Final = frozenset({BuildState.OUT_OF_MEMORY, BuildState.PROCESS_DEATH})
 
 
@@ -54,6 +57,7 @@ def judge(findings: Findings) -> Verdict:
         *findings.infrastructure,
         *_jobs_without_evidence(findings.jobs),
         *_machine_errors(findings.jobs, names),
+        *_refused(findings.jobs, names),
         *_base_unknown(told),
         *_without_result(told, no_build=findings.no_build),
     ]
@@ -88,7 +92,7 @@ def _broken_jobs(jobs: Iterable[JobComparison]) -> list[str]:
         f"job {job.job} cannot be evaluated any more: {_first_line(fault.message)}"
         for job in jobs
         for fault in job.new_faults
-        if fault.concerns_whole_job and fault.kind not in MACHINE_FAULTS
+        if fault.concerns_whole_job and fault.kind not in NO_EVIDENCE
     ]
 
 
@@ -131,7 +135,7 @@ def _new_errors(jobs: Iterable[JobComparison], names: Names) -> list[str]:
         for job in jobs
         if not job.allow_eval_failures
         for fault in job.new_faults
-        if not fault.concerns_whole_job and fault.kind not in MACHINE_FAULTS
+        if not fault.concerns_whole_job and fault.kind not in NO_EVIDENCE
     ]
     return [f"{counted(len(errors), 'new evaluation error')}: {few(errors)}"] if errors else []
 
@@ -160,6 +164,19 @@ def _machine_errors(jobs: Iterable[JobComparison], names: Names) -> list[str]:
         for kind in sentences
     }
     return [f"{sentences[kind]} {few(labels)}" for kind, labels in found.items() if labels]
+
+
+def _refused(jobs: Iterable[JobComparison], names: Names) -> list[str]:
+    """Name what was not evaluated because of who wrote it, errors that a job allows included: it may be no error."""
+    labels = [
+        names.label(Place(job.job, fault.attr)) if fault.attr else f"job {job.job}"
+        for job in jobs
+        for fault in job.new_faults
+        if fault.kind is FaultKind.REFUSED
+    ]
+    needs = "needs" if len(labels) == 1 else "need"
+    why = "import from derivation, or reading this machine, which is not allowed for people without write access"
+    return [f"{counted(len(labels), 'attribute')} {needs} {why}: {few(labels)}"] if labels else []
 
 
 def _base_unknown(told: _Told) -> list[str]:

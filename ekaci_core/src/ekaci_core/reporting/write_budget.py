@@ -8,9 +8,12 @@ from typing import Final
 import attrs
 
 from ekaci_core.api import WriteBudget
+from ekaci_core.store.outbox import AccountUse
+
+COUNTED_SECONDS: Final = 3600.0
+"""For how long a write counts."""
 
 _MINUTE: Final = 60.0
-_HOUR: Final = 3600.0
 
 
 @attrs.define
@@ -40,9 +43,26 @@ class Allowance:
     shut_until: float = 0.0
 
     @classmethod
-    def of(cls, budget: WriteBudget) -> Allowance:
-        """Begin as if nothing had been written."""
-        return cls(Window(max(1, int(budget.per_minute)), _MINUTE), Window(max(1, int(budget.per_hour)), _HOUR))
+    def of(
+        cls, budget: WriteBudget, use: AccountUse | None = None, *, now: float = 0.0, ahead: float = 0.0
+    ) -> Allowance:
+        """Begin with what is known to have been written, in this process or in one before it.
+
+        Args:
+            budget: what is allowed.
+            use: what was written, in seconds since the epoch; None if nothing was.
+            now: monotonic seconds.
+            ahead: how many more seconds the epoch's clock shows just now than the monotonic one.
+        """
+        minute = Window(max(1, int(budget.per_minute)), _MINUTE)
+        hour = Window(max(1, int(budget.per_hour)), COUNTED_SECONDS)
+        if use is None:
+            return cls(minute, hour)
+        # A clock that was set back meanwhile must not shut us out for longer than a window lasts.
+        times = [min(at - ahead, now) for at in use.times]
+        minute.times.extend(times)
+        hour.times.extend(times)
+        return cls(minute, hour, min(use.shut_until - ahead, now + COUNTED_SECONDS))
 
     def wait(self, now: float) -> float:
         """Seconds until one more write is allowed; none where it is now."""

@@ -274,6 +274,7 @@ def _limits(config: ServerConfig) -> ReviewLimits:
         evaluations_max_age_seconds=config.retention.evaluations_max_age_seconds,
         max_failed_checks=config.max_failed_check_runs,
         repository_weights=config.repository_weights,
+        review_as_merged=config.review_as_merged,
         public_url=config.web.public_url,
     )
 

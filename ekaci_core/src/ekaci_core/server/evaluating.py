@@ -27,11 +27,12 @@ from ekaci_core.evaluation import (
     resolved_nix_path,
     this_machine,
 )
-from ekaci_core.model.evaluation import EvaluationKey
+from ekaci_core.model.evaluation import EvaluationKey, FaultKind
 from ekaci_core.model.event import ReviewSide
 from ekaci_core.model.ids import AttrPath
 from ekaci_core.model.repository import Job
 from ekaci_core.nix.attribute_names import Place, attribute_names
+from ekaci_core.nix.confinement import is_refusal
 from ekaci_core.nix.settings import NixSettings
 from ekaci_core.server.checkouts import Checkouts
 from ekaci_core.server.inputs import ReviewInputs
@@ -43,11 +44,16 @@ from ekaci_core.store.contract import EvaluationContents, EvaluationRecord, Stor
 _ENTRY: Final = re.compile(r"(?:[^:]|:(?=//))+")
 
 
-# Nix's own words, in all its versions.
-_REFUSED: Final = ("restricted mode", "allow-import-from-derivation")
 _CONFINED: Final = (
-    "head was evaluated without access to this machine and without building anything, because its author may not write"
-    " to the repository; what needs more is an evaluation error"
+    "head was evaluated without access to this machine, because its author may not write to the repository"
+)
+_UNAPPROVED: Final = (
+    "nothing was built for it (import from derivation): that is done once somebody who may write approves this commit,"
+    " with the button here or the comment `/ekaci approve`"
+)
+_UNSANDBOXED: Final = (
+    "nothing was built for it (import from derivation), and an approval does not change that, because Nix does not keep"
+    " every build in a sandbox here (`sandbox = true` and `sandbox-fallback = false` are needed)"
 )
 
 
@@ -101,8 +107,10 @@ class SideEvaluations:
         }
         found = await self._run(list(tasks.values()))
         contents = tuple(self._contents(job, tasks, found) for job in jobs)
-        if self._options.confine_head and any(_was_refused(each.head) for each in contents):
+        if any(_was_refused(each.head) for each in contents):
             self.notes.append(_CONFINED)
+            if not self._options.confined_builds:
+                self.notes.append(_UNAPPROVED if self._settings.really_sandboxes else _UNSANDBOXED)
         self.notes += await check_globs(self._options.attr_globs, contents, partial(self._names, jobs))
         return contents
 
@@ -143,6 +151,7 @@ class SideEvaluations:
             settings=self._settings.evaluation,
             person=person,
             confined=self._is_confined(side),
+            builds=self._options.confined_builds,
         )
         return _Task(side, job, key)
 
@@ -230,6 +239,7 @@ class SideEvaluations:
                 # Confined, entries of our own are added, which would hide the defaults.
                 nix_path=(self._nix_path or self._settings.nix_path) if confined else self._nix_path,
                 confined=confined,
+                builds=confined and self._options.confined_builds,
                 alone=share.at_once == 1,
             )
 
@@ -253,15 +263,30 @@ class SideEvaluations:
         tasks: Mapping[tuple[str, ReviewSide], _Task],
         found: Mapping[EvaluationKey, EvaluationContents | None],
     ) -> JobContents:
-        base, head = (tasks.get((job.name, side)) for side in (ReviewSide.BASE, ReviewSide.HEAD))
+        base, head = (
+            None if task is None else found[task.key]
+            for task in (tasks.get((job.name, side)) for side in (ReviewSide.BASE, ReviewSide.HEAD))
+        )
         return JobContents(
             job=job.name,
-            base=None if base is None else found[base.key],
-            head=None if head is None else found[head.key],
+            base=base,
+            head=_with_refusals(head) if self._options.confine_head else head,
             allow_eval_failures=job.allow_eval_failures,
         )
 
 
+def _with_refusals(contents: EvaluationContents | None) -> EvaluationContents | None:
+    """Tell what a confined evaluation was not allowed from mistakes of whoever wrote it."""
+    if contents is None or not any(is_refusal(fault.message) for fault in contents.faults):
+        return contents
+    return attrs.evolve(
+        contents,
+        faults=tuple(
+            attrs.evolve(fault, kind=FaultKind.REFUSED) if is_refusal(fault.message) else fault
+            for fault in contents.faults
+        ),
+    )
+
+
 def _was_refused(contents: EvaluationContents | None) -> bool:
-    faults = () if contents is None else contents.faults
-    return any(words in fault.message for fault in faults for words in _REFUSED)
+    return contents is not None and any(fault.kind is FaultKind.REFUSED for fault in contents.faults)

@@ -23,6 +23,9 @@ POSTS_SECONDS: Final = 90 * 86_400.0
 AUDIT_SECONDS: Final = 90 * 86_400.0
 """Audit records stay for so long."""
 
+MIRRORS_SECONDS: Final = 7 * 86_400.0
+"""Copies of repositories that no forge gives us any more go when nothing was fetched for so long: it may come back."""
+
 # Younger logs stay: what is being read or written just now is not looked at.
 _YOUNG_SECONDS: Final = 3600.0
 
@@ -58,6 +61,7 @@ class Housekeeping:
         settings = self._settings
         await self._store.prune_deliveries(before=now - DELIVERIES_SECONDS)
         await self._store.prune_posts(before=now - POSTS_SECONDS)
+        await self._store.prune_review_checks(before=now - POSTS_SECONDS)
         await self._store.prune_results(before=now - settings.evaluations_max_age_seconds)
         limits = LogLimits(settings.logs_total_bytes, settings.logs_max_age_seconds)
         await Retention(self._store, self._places.logs, self._places.outputs, limits).sweep(
@@ -67,4 +71,9 @@ class Housekeeping:
         if self._pushing is not None:
             await self._pushing.clean()
         if self._mirrors is not None:
+            live = [record.wish.repository for record in await self._store.live_reviews()]
+            known = await self._store.installed()
+            removed = await self._mirrors.remove_unused([*known, *live], before=now - MIRRORS_SECONDS)
+            if removed:
+                self._log.info("copies_of_repositories_removed", count=removed)
             await self._mirrors.tidy()

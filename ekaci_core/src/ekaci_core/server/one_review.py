@@ -9,14 +9,15 @@ from typing import Final
 import anyio
 import attrs
 
-from ekaci_core.api import Check, Forge, InfrastructureFault, UsageFault
+from ekaci_core.api import Check, CheckStatus, Forge, InfrastructureFault, UsageFault
 from ekaci_core.bus import Broadcast
 from ekaci_core.config.faults import UnusableJobFile
 from ekaci_core.config.repository import CONFIG_FILES, find_repository_config
 from ekaci_core.config.review import ReviewConfiguration, combine
-from ekaci_core.config.weights import weight_of
+from ekaci_core.config.weights import matches_repository, weight_of
 from ekaci_core.evaluation import Evaluations
 from ekaci_core.git import Endpoints, Repository
+from ekaci_core.git.merging import Conflicting, merged
 from ekaci_core.git.mirror import Wanted
 from ekaci_core.model.change import JobComparison
 from ekaci_core.model.event import ReviewEvent
@@ -93,6 +94,10 @@ class OneReview:
         except _Incomparable as fault:
             await self._refuse(checks.incomparable(self._subject(), fault.what), fault)
             return
+        except Conflicting as fault:
+            conflict = checks.conflicting(self._subject(), wish.base, fault.what, fault.do)
+            await self._refuse(conflict, fault, Decision.WAIT)
+            return
         except UsageFault as fault:
             await self._refuse(checks.misconfigured(self._subject(), str(fault), fault.do), fault)
             return
@@ -114,10 +119,10 @@ class OneReview:
         """
         wish, store = self._record.wish, self._parts.store
         posts = {post.check.context: post for post in await store.posts_at(wish.repository, wish.head_sha)}
-        ours = [each for each in posts.values() if each.check.external_id.startswith(f"{self._subject().key}/")]
-        self._writes += sum(post.writes for post in ours)
-        verdict = posts.get(checks.VERDICT)
-        if verdict in ours and not verdict.final:
+        wanted = {check.context: check for check in await store.review_checks(self._record.id)}
+        ours = {name for name, each in wanted.items() if each.external_id.startswith(f"{self._subject().key}/")}
+        self._writes += sum(posts[name].writes for name in ours & posts.keys())
+        if checks.VERDICT in ours and wanted[checks.VERDICT].status is not CheckStatus.COMPLETED:
             return ()
         waited = checks.approval_context(wish.author) in posts
         if not waited:
@@ -128,8 +133,10 @@ class OneReview:
     async def _work(self, inputs: ReviewInputs) -> None:
         parts, limits = self._parts, self._parts.limits
         events: Broadcast[ReviewEvent] = Broadcast()
+        confined = not self._record.wish.trusted
+        builds = confined and parts.nix.settings.really_sandboxes and await self._is_approved()
         work = ReviewWork(
-            attrs.evolve(parts.options, confine_head=not self._record.wish.trusted),
+            attrs.evolve(parts.options, confine_head=confined, confined_builds=builds),
             inputs,
             parts.folders,
             parts.nix.settings,
@@ -163,10 +170,7 @@ class OneReview:
             raise InfrastructureFault(what, where="builds", do="it is tried again by itself")
         # First, since after a crash between the two the review is made again, and wants the same.
         wanted = check_results.concluded(self._subject(), report, most=self._parts.limits.max_failed_checks)
-        wish = self._record.wish
-        standing = await self._parts.store.posts_at(wish.repository, wish.head_sha)
-        before = checks.outdated(self._subject(), [post.check for post in standing], wanted)
-        await self._want([*before, *wanted])
+        await self._want([*checks.outdated(self._subject(), await self._standing(), wanted), *wanted])
         await results.all()  # caches never delay a verdict
         await self._parts.store.finish_review(
             self._record.id,
@@ -174,6 +178,26 @@ class OneReview:
             result=render_json(report),
             now=self._parts.clock.now(),
         )
+
+    async def _is_approved(self) -> bool:
+        """Whether somebody who may write approved the commit, or an operator its author."""
+        wish, store = self._record.wish, self._parts.store
+        if await store.commit_approval(wish.repository, wish.head_sha) is not None:
+            return True
+        pull = None if wish.number is None else await store.known_pull_request(wish.repository, wish.number)
+        if pull is None or pull.author.id <= 0:
+            return False
+        return any(each.person.id == pull.author.id for each in await store.approved_users(wish.repository.forge))
+
+    async def _standing(self) -> Sequence[Check]:
+        """What this review, or one that does not count any more, has said at the commit before."""
+        wish, store = self._record.wish, self._parts.store
+        at_commit = await store.standing_checks(wish.repository, wish.head_sha)
+        others = {each.check.context for each in at_commit if each.review.id != self._record.id}
+        own = {check.context: check for check in await store.review_checks(self._record.id)}
+        posts = await store.posts_at(wish.repository, wish.head_sha)
+        nobodys = [post.check for post in posts if post.check.context not in others | own.keys()]
+        return [*own.values(), *nobodys]
 
     async def _build(self, compared: Compared, results: Results) -> BuildResult:
         wish = self._record.wish
@@ -204,13 +228,13 @@ class OneReview:
             sentences = [f"{well:,} built, {ill:,} failed, {len(drvs) - well - ill:,} to come."]
             await self._want(checks.progress(self._subject(), title, sentences))
 
-    async def _refuse(self, wanted: Sequence[Check], fault: UsageFault) -> None:
+    async def _refuse(
+        self, wanted: Sequence[Check], fault: UsageFault, decision: Decision = Decision.DO_NOT_MERGE
+    ) -> None:
         await self._want(wanted)
         now = self._parts.clock.now()
         told = f"{fault} ({fault.do})" if fault.do else str(fault)
-        await self._parts.store.finish_review(
-            self._record.id, decision=Decision.DO_NOT_MERGE.value, result="", detail=told, now=now
-        )
+        await self._parts.store.finish_review(self._record.id, decision=decision.value, result="", detail=told, now=now)
 
     async def _inputs(self, forge: Forge) -> ReviewInputs:
         wish = self._record.wish
@@ -232,9 +256,19 @@ class OneReview:
         try:
             if wish.occasion is Occasion.COMMIT:
                 return await commit_endpoints(repository, head, base, label=wish.base)
+            if self._as_merged:
+                return await _merged_endpoints(repository, head, base, label=wish.base)
             return await _endpoints(repository, head, base, exact=wish.base_sha is not None, label=wish.base)
+        except Conflicting:
+            raise
         except UsageFault as fault:
             raise _Incomparable(fault.what, do=None if wish.occasion.is_reported else fault.do) from fault
+
+    @property
+    def _as_merged(self) -> bool:
+        wish = self._record.wish
+        patterns = self._parts.limits.review_as_merged
+        return wish.occasion is Occasion.PULL_REQUEST and matches_repository(wish.repository, patterns)
 
     async def _advance(self, state: ReviewState, detail: str) -> bool:
         now = self._parts.clock.now()
@@ -243,7 +277,7 @@ class OneReview:
     async def _want(self, wanted: Sequence[Check]) -> None:
         if not self._record.wish.occasion.is_reported:
             return  # it is for others to compare with, or for who asked for it
-        self._writes += await self._parts.want(self._record.wish, wanted)
+        self._writes += await self._parts.want(self._record, wanted)
 
     def _subject(self) -> checks.Subject:
         return self._parts.subject(self._record)
@@ -278,6 +312,13 @@ async def _endpoints(repository: Repository, head: CommitSha, base: CommitSha, *
     tip = attrs.evolve(await repository.resolve(head), label=f"head {head.short}")
     onto = attrs.evolve(await repository.resolve(base), label=label)
     return Endpoints(onto if exact else await repository.merge_base(onto, tip), tip)
+
+
+async def _merged_endpoints(repository: Repository, head: CommitSha, base: CommitSha, *, label: str) -> Endpoints:
+    tip = attrs.evolve(await repository.resolve(head), label=f"head {head.short}")
+    onto = attrs.evolve(await repository.resolve(base), label=f"{label} at {base.short}")
+    note = f"reviewed as it would be once merged into {label} at {base.short}"
+    return Endpoints(onto, await merged(repository, tip, onto), (note,))
 
 
 async def _configuration(repository: Repository, endpoints: Endpoints) -> ReviewConfiguration:

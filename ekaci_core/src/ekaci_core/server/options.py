@@ -24,7 +24,7 @@ class ReviewOptions:
     at once. ``attribution`` builds the base's derivation of what fails on head. ``eval_timeout_seconds`` holds for each
     attribute, None for no limit; ``fresh`` evaluates both sides whatever is known. ``retry_pause_seconds`` is the first
     pause before a build is tried again whose fault may pass. ``confine_head`` evaluates head as what somebody wrote who
-    is not trusted.
+    is not trusted; ``confined_builds`` lets that build what it imports.
     """
 
     path: Path
@@ -47,3 +47,4 @@ class ReviewOptions:
     rebuild_failed: bool = False
     fresh: bool = False
     confine_head: bool = False
+    confined_builds: bool = False

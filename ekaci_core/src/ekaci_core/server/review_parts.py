@@ -11,10 +11,12 @@ from ekaci_core.api import Check, Clock, Evaluator, Logger, PluginContext
 from ekaci_core.bus import Wakeup
 from ekaci_core.delivery import Offering
 from ekaci_core.git.mirror import Mirrors
-from ekaci_core.model.review import ReviewWish
+from ekaci_core.model.forge import RepositoryId
+from ekaci_core.model.ids import CommitSha
 from ekaci_core.nix.versions import Nix
 from ekaci_core.reporting.check_results import MAX_FAILED_CHECKS
-from ekaci_core.reporting.checks import Subject, settled
+from ekaci_core.reporting.checks import Subject, ended, outdated, settled
+from ekaci_core.reporting.joining import joined
 from ekaci_core.server.checkouts import CheckoutFolders
 from ekaci_core.server.forges import Forges
 from ekaci_core.server.options import ReviewOptions
@@ -32,6 +34,7 @@ class ReviewLimits:
         evaluations_max_age_seconds: how long one stays that nobody uses.
         max_failed_checks: checks of single packages for one review.
         repository_weights: parts of the builders, for `weight_of`.
+        review_as_merged: patterns of repositories, for `matches_repository`.
         public_url: where people reach the server's pages; None where there are none.
     """
 
@@ -39,6 +42,7 @@ class ReviewLimits:
     evaluations_max_age_seconds: float
     max_failed_checks: int = MAX_FAILED_CHECKS
     repository_weights: tuple[str, ...] = ()
+    review_as_merged: tuple[str, ...] = ()
     public_url: str | None = None
 
 
@@ -69,8 +73,10 @@ class ReviewParts:
     posted: Wakeup
     offering: Offering
 
-    async def want(self, wish: ReviewWish, wanted: Sequence[Check]) -> int:
-        """Say what is to stand at a commit; what differs from before in its time alone changes nothing.
+    async def want(self, record: ReviewRecord, wanted: Sequence[Check]) -> int:
+        """Say what a review wants to stand at its commit; what differs from before in its time alone changes nothing.
+
+        Where the commit is reviewed for another pull request as well, what stands there is of both.
 
         Returns:
             How many checks change by that.
@@ -78,12 +84,33 @@ class ReviewParts:
         Raises:
             InfrastructureFault: the store failed.
         """
-        posts = await self.store.posts_at(wish.repository, wish.head_sha, [each.context for each in wanted])
-        known = {post.check.context: post.check for post in posts}
+        known = {check.context: check for check in await self.store.review_checks(record.id)}
         settled_checks = [settled(check, known.get(check.context)) for check in wanted]
-        changed = await self.store.want_checks(settled_checks, now=self.clock.now())
+        changed = await self.store.want_review_checks(record.id, settled_checks, join=joined, now=self.clock.now())
         self.posted.wake()
         return changed
+
+    async def rejoin(self, repository: RepositoryId, sha: CommitSha, why: str) -> bool:
+        """Have a commit show what the reviews say that count there now; False if none does.
+
+        Args:
+            repository: where.
+            sha: the commit.
+            why: what is said of checks that were of other reviews alone.
+
+        Raises:
+            InfrastructureFault: the store failed.
+        """
+        if not await self.store.standing_reviews(repository, sha):
+            return False
+
+        def leave(record: ReviewRecord, left: Sequence[Check]) -> Sequence[Check]:
+            subject = self.subject(record)
+            return (*ended(subject, left, why), *outdated(subject, left, ()))
+
+        await self.store.rejoin_checks(repository, sha, join=joined, leave=leave, now=self.clock.now())
+        self.posted.wake()
+        return True
 
     def subject(self, record: ReviewRecord) -> Subject:
         """Say what the checks of a review are of."""

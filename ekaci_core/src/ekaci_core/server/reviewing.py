@@ -83,6 +83,7 @@ class Reviewing:
             while True:
                 live = {record.id: record for record in await self._parts.store.live_reviews()}
                 self._stop(live.keys())
+                await self._rejoin_shared()
                 await self._close_given_up()
                 for record in live.values():
                     self._start(tasks, record)
@@ -171,7 +172,7 @@ class Reviewing:
         for post in await store.posts_at(wish.repository, wish.head_sha, [checks.VERDICT]):
             if not post.final and post.writes >= FAULT_WRITES:
                 return  # a fault that comes again and again is told, and the end needs writes too
-        await self._parts.want(wish, wanted)
+        await self._parts.want(record, wanted)
 
     async def _announce(self, record: ReviewRecord) -> None:
         """Say that somebody must approve it, where the repository has asked for reviews at all."""
@@ -187,18 +188,19 @@ class Reviewing:
             self._parts.log.warning("review_not_announced", review=record.id, reason=str(fault))
             return
         subject = self._parts.subject(record)
-        await self._parts.want(wish, checks.waiting_for_approval(subject, wish.author))
+        await self._parts.want(record, checks.waiting_for_approval(subject, wish.author))
+
+    async def _rejoin_shared(self) -> None:
+        """Look again at commits of several pull requests of one of which there is news: it may count no more."""
+        for repository, sha in await self._parts.store.shared_heads(since=self._closed_until):
+            await self._parts.rejoin(repository, sha, _WHY[ReviewState.CLOSED])
 
     async def _close_given_up(self) -> None:
         """Close the checks of reviews that nobody waits for any more, those of before a restart included."""
         store, now = self._parts.store, self._parts.clock.now()
         for record in await store.given_up_reviews(since=self._closed_until):
             wish = record.wish
-            others = await store.reviews_of(wish.repository, sha=wish.head_sha)
-            if any(
-                each.wish.occasion.is_reported and (each.state.is_live or each.state is ReviewState.DONE)
-                for each in others
-            ):
+            if await self._parts.rejoin(wish.repository, wish.head_sha, _WHY[record.state]):
                 continue
             posts = await store.posts_at(wish.repository, wish.head_sha)
             subject = self._parts.subject(record)

@@ -163,10 +163,20 @@ class Steering:
         for pull in known:
             if pull.repository.forge == host and pull.author.login.lower() == login.lower() and pull.author.id > 0:
                 return pull.author
-        raise UsageFault(
-            f"no pull request of {login!r} is known, so neither is the number of this person at {host}",
-            do="give the number with --id (GitHub tells it at /users/LOGIN of its API)",
-        )
+        found = await self._found_by_forge(host, login)
+        if found is None or found.id <= 0:
+            do = "see to the spelling, or give the number of the account with --id"
+            raise UsageFault(f"{host} knows nobody by the name {login!r}", do=do)
+        return found
+
+    async def _found_by_forge(self, host: str, login: str) -> Person | None:
+        services = self.services
+        for repository in await services.store.installed(host):
+            at = services.forges.serving(repository)
+            if at is not None:
+                return await at.person(repository, login)
+        what = f"no pull request of {login!r} is known, and {host} has given us no repository through which to ask"
+        raise UsageFault(what, do="give the number of the account with --id")
 
 
 def _no_delivery(number: int) -> UsageFault:

@@ -27,6 +27,11 @@ class Database:
         self._writer = writer
         self._connections = frozenset({writer, *readers})
         self._readers = itertools.cycle(readers)
+        self._urgent: list[Callable[[sqlite3.Connection], None]] = []
+
+    def put_first(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Have a function run before whatever comes next on the writing connection, each time; it must not raise."""
+        self._urgent.append(work)
 
     async def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run a writing transaction. It is finished even if the caller is cancelled.
@@ -62,7 +67,12 @@ class Database:
             InfrastructureFault: no space, not readable, or locked for too long.
         """
         with translated(self._where):
-            return await self._writer.run(work)
+            return await self._writer.run(partial(self._after_urgent, work))
+
+    def _after_urgent(self, work: Callable[[sqlite3.Connection], Result], connection: sqlite3.Connection) -> Result:
+        for each in self._urgent:
+            each(connection)
+        return work(connection)
 
     async def read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run a reading transaction.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final, Generic, TypeVar
 
@@ -31,6 +32,7 @@ class GroupCommit(Generic[Item, Answer]):
 
     Each caller queues its item and then asks the writer's thread to see to it. What asks first writes for all that
     have queued by then, so that nobody waits for more to come, and nobody depends on a task that may be cancelled.
+    Whatever else is to be written next lets those go first: somebody waits at a connection for each.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class GroupCommit(Generic[Item, Answer]):
         self._database = database
         self._write = write
         self._queued: deque[_Entry[Item, Answer]] = deque()
+        database.put_first(self._write_first)
 
     async def put(self, item: Item) -> Answer:
         """Write an item, and return its answer once a loss of power cannot undo it.
@@ -57,6 +60,12 @@ class GroupCommit(Generic[Item, Answer]):
                 raise entry.error
             self._write_queued(connection)
         return entry.answers[0]
+
+    def _write_first(self, connection: sqlite3.Connection) -> None:
+        if self._queued:
+            # Whoever put them finds the error beside the item; it is no fault of what is written after them.
+            with suppress(Exception):
+                self._write_queued(connection)
 
     def _write_queued(self, connection: sqlite3.Connection) -> None:
         entries = [self._queued.popleft() for _ in range(min(len(self._queued), _AT_ONCE))]

@@ -45,6 +45,17 @@ class Post:
     fault: str = ""
 
 
+@attrs.frozen
+class AccountUse:
+    """What an account of a forge was used for: when it was written with, and until when it is to be left alone.
+
+    All times are seconds since the epoch.
+    """
+
+    times: tuple[float, ...] = ()
+    shut_until: float = 0.0
+
+
 class Outbox(Protocol):
     """The part of a store that holds them."""
 
@@ -100,4 +111,19 @@ class Outbox(Protocol):
 
         It works in several transactions. What is wanted after that is found at the forge by its ``external_id``.
         """
+        ...
+
+    async def note_write(self, account: str, *, now: float, keep_seconds: float) -> None:
+        """Note that something is about to be written with an account; writes older than ``keep_seconds`` are forgotten.
+
+        Before, since a server that is killed does not know whether the forge has counted it.
+        """
+        ...
+
+    async def pause_account(self, account: str, *, until: float) -> None:
+        """Note that the forge wants to be left alone with an account; an earlier end than is known changes nothing."""
+        ...
+
+    async def account_use(self, account: str, *, since: float) -> AccountUse:
+        """Return what an account was written with after a time, the first first."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from ekaci_core.model.forge import Branch, RepositoryId
@@ -101,13 +101,13 @@ def report(connection: sqlite3.Connection, review: ReviewId) -> bytes | None:
 
 def live(connection: sqlite3.Connection) -> list[ReviewRecord]:
     """Read those that are live, the first asked for first."""
-    return [_record(row) for row in connection.execute(f"{query('reviews')} {query('live_reviews')}")]
+    return read(connection.execute(f"{query('reviews')} {query('live_reviews')}"))
 
 
 def given_up(connection: sqlite3.Connection, since: float) -> list[ReviewRecord]:
     """Read those that were superseded or closed since then, the first first."""
     where = "WHERE v.state IN ('superseded', 'closed') AND v.changed_at >= ? ORDER BY v.changed_at, v.id"
-    return [_record(row) for row in connection.execute(f"{query('reviews')} {where}", (since,))]
+    return read(connection.execute(f"{query('reviews')} {where}", (since,)))
 
 
 def of(
@@ -122,14 +122,13 @@ def of(
         where += " AND v.head_sha = :sha"
         order = "+v.id"  # few are of one commit: they are found first, then sorted
     values = {"forge": repository.forge, "path": repository.path, "number": number, "sha": sha, "limit": limit}
-    rows = connection.execute(f"{query('reviews')} {where} ORDER BY {order} DESC LIMIT :limit", values)
-    return [_record(row) for row in rows]
+    return read(connection.execute(f"{query('reviews')} {where} ORDER BY {order} DESC LIMIT :limit", values))
 
 
 def at(connection: sqlite3.Connection, sha: str, limit: int) -> list[ReviewRecord]:
     """Read those of head commits whose names begin so, the newest first."""
     where = "WHERE substr(v.head_sha, 1, length(:sha)) = :sha ORDER BY v.id DESC LIMIT :limit"
-    return [_record(row) for row in connection.execute(f"{query('reviews')} {where}", {"sha": sha, "limit": limit})]
+    return read(connection.execute(f"{query('reviews')} {where}", {"sha": sha, "limit": limit}))
 
 
 def prune_results(connection: sqlite3.Connection, before: float, limit: int) -> int:
@@ -140,6 +139,11 @@ def prune_results(connection: sqlite3.Connection, before: float, limit: int) -> 
         (before, limit),
     )
     return len(rows.fetchall())
+
+
+def read(rows: Iterable[tuple[Any, ...]]) -> list[ReviewRecord]:
+    """Make records of what the query `reviews` found."""
+    return [_record(row) for row in rows]
 
 
 def _record(row: tuple[Any, ...]) -> ReviewRecord:

@@ -53,6 +53,7 @@ from ekaci_core.store.sqlite_deliveries import SqliteDeliveries
 from ekaci_core.store.sqlite_forge_facts import SqliteForgeFacts
 from ekaci_core.store.sqlite_outbox import SqliteOutbox
 from ekaci_core.store.sqlite_pushes import SqlitePushes
+from ekaci_core.store.sqlite_review_checks import SqliteReviewChecks
 from ekaci_core.store.sqlite_reviews import SqliteReviews
 from ekaci_core.store.sqlite_tallies import SqliteTallies
 
@@ -82,7 +83,14 @@ async def open_store(path: Path | None) -> AsyncIterator[Store]:
 
 
 class SqliteStore(
-    SqliteAudit, SqliteDeliveries, SqliteForgeFacts, SqliteOutbox, SqlitePushes, SqliteReviews, SqliteTallies
+    SqliteAudit,
+    SqliteDeliveries,
+    SqliteForgeFacts,
+    SqliteOutbox,
+    SqlitePushes,
+    SqliteReviewChecks,
+    SqliteReviews,
+    SqliteTallies,
 ):
     """Hands each call to the module of its aggregate, as one transaction; see `Store` for what they mean."""
 

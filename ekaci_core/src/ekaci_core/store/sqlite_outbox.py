@@ -8,9 +8,9 @@ from typing import Final
 from ekaci_core.model.check import Check
 from ekaci_core.model.forge import RepositoryId
 from ekaci_core.model.ids import CommitSha
-from ekaci_core.store import posts
+from ekaci_core.store import forge_writes, posts
 from ekaci_core.store.database import Database
-from ekaci_core.store.outbox import Post, PostId
+from ekaci_core.store.outbox import AccountUse, Post, PostId
 
 # Few enough that nobody who writes meanwhile has to wait long.
 _PRUNED_AT_ONCE: Final = 500
@@ -60,3 +60,15 @@ class SqliteOutbox:
         return await self._database.write_in_parts(
             lambda tx: posts.prune(tx, before, _PRUNED_AT_ONCE), part=_PRUNED_AT_ONCE
         )
+
+    async def note_write(self, account: str, *, now: float, keep_seconds: float) -> None:
+        """See `Outbox`."""
+        await self._database.write(lambda tx: forge_writes.note(tx, account, now, keep_seconds))
+
+    async def pause_account(self, account: str, *, until: float) -> None:
+        """See `Outbox`."""
+        await self._database.write(lambda tx: forge_writes.pause(tx, account, until))
+
+    async def account_use(self, account: str, *, since: float) -> AccountUse:
+        """See `Outbox`."""
+        return await self._database.read(lambda tx: forge_writes.of(tx, account, since))

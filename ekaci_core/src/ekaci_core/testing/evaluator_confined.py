@@ -51,6 +51,20 @@ class ConfinedConformance:
         assert package(items, "good").name == "good"
         assert not sign.exists()
 
+    async def test_a_confined_evaluation_that_may_build_reads_its_own_tree_alone(self, lab: Laboratory) -> None:
+        secret = lab.root.parent / "secret"
+        secret.write_text(_CANARY)
+        text = f"""{{
+            needs = mk (builtins.readFile (derivation {{
+                name = "needed-{uuid.uuid4().hex}"; system = builtins.currentSystem; builder = "/bin/sh";
+                args = [ "-c" "echo -n imported > $out" ];
+            }}));
+            absolute = throw (builtins.readFile {secret});
+        }}"""
+        items = await lab.evaluate(text, confined=True, builds=True)
+        assert package(items, "needs").name == "imported"
+        assert _CANARY not in fault(items, "absolute").message
+
     async def test_a_confined_evaluation_of_a_flake(self, lab: Laboratory) -> None:
         lab.write("flake.nix", FLAKE)
         for command in (["git", "init", "-q"], ["git", "add", "flake.nix"]):

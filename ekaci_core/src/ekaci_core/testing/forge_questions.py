@@ -87,6 +87,12 @@ class QuestionConformance:
         stranger = Person(login, laboratory.people[Permission.ADMIN].id)
         assert await laboratory.forge.permission(laboratory.repository, stranger) is Permission.NONE
 
+    async def test_people_are_found_by_their_names(self, laboratory: ForgeLaboratory) -> None:
+        for person in laboratory.people.values():
+            assert await laboratory.forge.person(laboratory.repository, person.login) == person
+        for login in (_NOBODY.login, "../admins", "a/b", "", "%2e%2e", "a b", "?", "\n"):
+            assert await laboratory.forge.person(laboratory.repository, login) is None, login
+
     async def test_files_are_as_they_are(self, laboratory: ForgeLaboratory) -> None:
         assert None in laboratory.files.values()
         for path, content in laboratory.files.items():
@@ -226,6 +232,7 @@ def forge_questions(forge: Forge, repository: RepositoryId, sha: CommitSha, pers
         "open_pull_requests": lambda: forge.open_pull_requests(repository),
         "repositories": forge.repositories,
         "permission": lambda: forge.permission(repository, person),
+        "person": lambda: forge.person(repository, person.login),
         "read_file": lambda: forge.read_file(repository, "a.nix", sha),
     }
 

@@ -79,6 +79,7 @@ class ScriptedForge:
 
     Attributes:
         permissions: what people may do, by login.
+        persons: their numbers, by login.
         pull_requests: by number.
         given: the repositories that it has been given.
         happened: what it tells when it is polled.
@@ -101,6 +102,7 @@ class ScriptedForge:
         self._serving = serving or Permissions()
         self._capabilities = frozenset(capabilities)
         self.permissions: dict[str, Permission] = {}
+        self.persons: dict[str, int] = {}
         self.pull_requests: dict[int, PullRequest] = {}
         self.given: list[RepositoryId] = []
         self.happened: list[ForgeEvent] = []
@@ -174,6 +176,12 @@ class ScriptedForge:
         del repository
         self._request("permission")
         return self.permissions.get(person.login, Permission.READ)
+
+    async def person(self, repository: RepositoryId, login: str) -> Person | None:
+        """Return what the test set."""
+        del repository
+        self._request("person")
+        return Person(login, self.persons[login]) if login in self.persons else None
 
     async def read_file(self, repository: RepositoryId, path: str, sha: CommitSha) -> bytes | None:
         """Return what the test set."""

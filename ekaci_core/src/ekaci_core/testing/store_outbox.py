@@ -8,7 +8,7 @@ import pytest
 
 from ekaci_core.model.check import Annotation, AnnotationLevel, Check, CheckButton, CheckStatus, Conclusion
 from ekaci_core.store.contract import Store
-from ekaci_core.store.outbox import Post, PostId
+from ekaci_core.store.outbox import AccountUse, Post, PostId
 from ekaci_core.testing.store_forges import HERE, THERE, check, sha
 
 
@@ -194,3 +194,19 @@ class OutboxConformance:
         left = await store.posts_at(HERE, sha("a"))
         assert [each.check.context for each in left] == ["waits", "shown late", "new"]
         assert await store.prune_posts(before=10.0) == 0
+
+    async def test_writes_of_an_account_are_counted_for_as_long_as_they_matter(self, store: Store) -> None:
+        for at in (10.0, 20.0, 25.0):
+            await store.note_write("a", now=at, keep_seconds=60.0)
+        await store.note_write("b", now=30.0, keep_seconds=60.0)
+        assert await store.account_use("a", since=10.0) == AccountUse((20.0, 25.0))
+        await store.note_write("a", now=80.0, keep_seconds=60.0)
+        assert await store.account_use("a", since=0.0) == AccountUse((25.0, 80.0))
+        assert await store.account_use("b", since=0.0) == AccountUse((30.0,))
+        assert await store.account_use("c", since=0.0) == AccountUse()
+
+    async def test_the_longer_of_two_pauses_of_an_account_counts(self, store: Store) -> None:
+        await store.pause_account("a", until=50.0)
+        await store.pause_account("a", until=40.0)
+        assert (await store.account_use("a", since=0.0)).shut_until == 50.0
+        assert (await store.account_use("b", since=0.0)).shut_until == 0.0

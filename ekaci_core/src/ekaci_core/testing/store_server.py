@@ -8,6 +8,7 @@ from ekaci_core.testing.store_forge_facts import ForgeFactsConformance
 from ekaci_core.testing.store_outbox import OutboxConformance
 from ekaci_core.testing.store_pushes import PushConformance
 from ekaci_core.testing.store_reviews import ReviewConformance
+from ekaci_core.testing.store_shared_checks import SharedChecksConformance
 from ekaci_core.testing.store_tallies import TallyConformance
 
 
@@ -18,6 +19,7 @@ class ServerConformance(
     OutboxConformance,
     PushConformance,
     ReviewConformance,
+    SharedChecksConformance,
     TallyConformance,
 ):
     """What every store does for a server."""

@@ -139,7 +139,8 @@ def environment_for(environment: Mapping[str, str], request: EvaluationRequest, 
     if request.nix_path:
         made["NIX_PATH"] = ":".join(request.nix_path)
     if request.confined:
-        made = confined(made, (*folders_of(request), *reachable), flake=request.root if request.flake else None)
+        flake = request.root if request.flake else None
+        made = confined(made, (*folders_of(request), *reachable), flake=flake, builds=request.builds)
     # More than one marking thread gains nothing, and gets in the way of other workers and evaluations. A single worker
     # collects everything: a tighter heap saves an eighth of its memory for a seventh of its time, if one is idle.
     tight = request.workers == 1 and request.alone

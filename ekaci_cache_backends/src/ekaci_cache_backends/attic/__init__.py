@@ -1,0 +1,1 @@
+"""The cache type ``attic``: caches of Attic servers."""

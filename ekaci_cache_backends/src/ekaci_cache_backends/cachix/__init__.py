@@ -1,0 +1,1 @@
+"""The cache type ``cachix``: caches at Cachix."""
