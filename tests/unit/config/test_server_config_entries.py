@@ -238,3 +238,18 @@ def test_what_a_machine_lacks_is_named(tmp_path: Path) -> None:
     assert [each.at for each in lacking(config, {"CREDENTIALS_DIRECTORY": str(tmp_path)})] == [
         "github_apps[0].credentials.file.path"
     ]
+
+
+def test_a_cache_gets_closures_of_trusted_people_unless_it_is_told_otherwise() -> None:
+    table = CACHE + 'credentials = "none"\n'
+    [cache] = load(table).caches
+    assert (cache.allow_untrusted, cache.closure, cache.fixed_output_only) == (False, True, False)
+    assert cache.max_concurrent_pushes == 2
+    keys = "allow_untrusted = true\nclosure = false\nfixed_output_only = true\nmax_concurrent_pushes = 64\n"
+    [cache] = load(table + keys).caches
+    assert (cache.allow_untrusted, cache.closure, cache.fixed_output_only) == (True, False, True)
+    assert (cache.max_concurrent_pushes, cache.settings) == (64, {})
+    assert problems(table + "closure = 1\nmax_concurrent_pushes = 0\n") == [
+        "ekaci.toml:6: caches[0].closure: expected true or false, got 1",
+        "ekaci.toml:7: caches[0].max_concurrent_pushes: expected a whole number from 1 to 64, got 0",
+    ]

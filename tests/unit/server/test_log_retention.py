@@ -9,9 +9,12 @@ import pytest
 
 from ekaci_core.logs import BuildLog, log_of, open_log
 from ekaci_core.model.errors import InfrastructureFault
+from ekaci_core.model.ids import StorePath
 from ekaci_core.server.retention import LogFolder, LogLimits, Retention, expired
 from ekaci_core.store import Store, open_store
+from ekaci_core.store.push import WantedPush
 from ekaci_core.testing.facts import attribute, drv, evaluated, key, record
+from ekaci_core.testing.store_forges import HERE
 
 pytestmark = pytest.mark.anyio
 
@@ -197,3 +200,22 @@ async def test_a_folder_that_cannot_be_read_is_named(shelf: Shelf) -> None:
     with pytest.raises(InfrastructureFault, match="cannot be compressed or removed") as raised:
         await shelf.sweep()
     assert raised.value.where == str(shelf.folder / "logs")
+
+
+async def test_logs_of_pushes_stay_as_long_as_the_pushes_are_remembered(tmp_path: Path) -> None:
+    known, unknown = drv("known"), drv("unknown")
+    for each in (known, unknown):
+        (tmp_path / "logs" / each.hash_part).mkdir(parents=True)
+        (tmp_path / "logs" / each.hash_part / "hook-push-one.log").write_text("x" * 500_000)
+    (tmp_path / "outputs").mkdir()
+    root = tmp_path / "outputs" / f"{known.hash_part}-known"
+    root.symlink_to("/nix/store/nothing")
+    now = (tmp_path / "logs" / known.hash_part / "hook-push-one.log").stat().st_mtime
+    async with open_store(None) as store:
+        path = StorePath.parse("0" * 32 + "-known")
+        await store.want_pushes([WantedPush(cache="one", path=path, derivation=known, repository=HERE)], now=1.0)
+        retention = Retention(store, tmp_path / "logs", tmp_path / "outputs")
+        await retention.sweep(now=now + 7200, since=now + 3600, keep=(), forgotten=True)
+    assert [each.name for each in (tmp_path / "logs").iterdir()] == [known.hash_part]
+    assert [each.name for each in (tmp_path / "logs" / known.hash_part).iterdir()] == ["hook-push-one.log"]
+    assert not root.is_symlink(), "what waits to be pushed has roots of its own"

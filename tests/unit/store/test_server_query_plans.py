@@ -8,16 +8,19 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from importlib import resources
 
+import attrs
 import pytest
 
 from ekaci_core.model.forge import Person
 from ekaci_core.model.review import ReviewState
 from ekaci_core.store import (
     approvals,
+    audit_records,
     deliveries,
     forge_writes,
     posts,
     pull_requests,
+    pushes,
     repositories,
     review_checks,
     reviews,
@@ -26,11 +29,15 @@ from ekaci_core.store.deliveries import NewDelivery
 from ekaci_core.store.delivery import DeliveryId, DeliveryState
 from ekaci_core.store.migrate import migrations, prepare
 from ekaci_core.store.outbox import PostId
+from ekaci_core.store.push import PushEnd, PushId, PushState, WantedPush
 from ekaci_core.store.review import ReviewId
+from ekaci_core.testing.facts import drv
+from ekaci_core.testing.scripted_cache import store_path
 from ekaci_core.testing.store_forges import FORK, HERE, THERE, check, pull_request, sha, wish
 from ekaci_core.testing.store_shared_checks import join, leave
 
-DELIVERY, REVIEW, POST = DeliveryId(1), ReviewId(1), PostId(1)
+DELIVERY, REVIEW, POST, PUSH = DeliveryId(1), ReviewId(1), PostId(1), PushId(1)
+WANTED = WantedPush(cache="one", path=store_path("a"), derivation=drv("a"), repository=HERE)
 QUEUED = ReviewState.QUEUED
 Work = Callable[[sqlite3.Connection], object]
 
@@ -81,6 +88,24 @@ SEARCHES: dict[str, Work] = {
     "approve_user": lambda tx: approvals.approve_user(tx, "f", Person("a", 1), notes="", now=1.0),
     "remove_approved_user": lambda tx: approvals.remove_user(tx, "f", "a"),
     "rename_repository": lambda tx: repositories.rename(tx, HERE, THERE),
+    "want_pushes": lambda tx: pushes.want(tx, [WANTED, attrs.evolve(WANTED, cache="two")], 1.0),
+    "known_pushes": lambda tx: pushes.known(tx, "one", [WANTED.path]),
+    "pushes_due": lambda tx: pushes.due(tx, "one", 1.0, 9),
+    "next_push_at": lambda tx: pushes.next_at(tx, "one", 1.0),
+    "begin_pushes": lambda tx: pushes.begin(tx, [PUSH], 1.0),
+    "end_pushes": lambda tx: pushes.end(tx, [PushEnd(push=PUSH, state=PushState.DONE)], 1.0),
+    "resume_pushes": lambda tx: pushes.resume(tx, "one", 1.0),
+    "expire_pushes": lambda tx: pushes.expire(tx, 1e9, "", 1.0),
+    "retry_pushes": lambda tx: pushes.retry(tx, "one", None, 1.0),
+    "prune_pushes": lambda tx: pushes.prune(tx, 1e9, 10),
+    "pushes in a state": lambda tx: pushes.newest(tx, cache=None, state=PushState.FAILED, limit=9, before=None),
+    "audit records of a subject": lambda tx: audit_records.newest(
+        tx, subject="x", repository=None, limit=9, before=None
+    ),
+    "audit records of a repository": lambda tx: audit_records.newest(
+        tx, subject=None, repository=HERE, limit=9, before=None
+    ),
+    "prune_audit_records": lambda tx: audit_records.prune(tx, 1e9, 10),
     "note_installed": lambda tx: repositories.note_installed(tx, "f", "i", [HERE], 1.0),
     "note_uninstalled": lambda tx: repositories.note_uninstalled(tx, "f", "i", [HERE]),
 }

@@ -25,6 +25,7 @@ _MODULES: Final = {
     "logs": ("logs",),
     "plugins": ("plugins",),
     "poll": ("poll",),
+    "pushes": ("pushes",),
     "queue": ("queue",),
     "review": ("review",),
     "serve": ("serve",),

@@ -100,6 +100,7 @@ def _status(answer: Mapping[str, Any]) -> list[str]:
             ("builder", f"{each['name']}: {each['used']} of {each['slots']} slots, {', '.join(each['systems'])}")
             for each in answer["builders"]
         ),
+        *(("cache", _cache(each)) for each in answer["caches"]),
         *(("forge", f"{each['instance']} ({each['type']} at {each['host']})") for each in answer["forges"]),
         *_credentials(answer["credentials"]),
     ]
@@ -111,6 +112,12 @@ def _credentials(tally: Mapping[str, int]) -> list[tuple[str, str]]:
         return []
     of = f"{tally['down']} of {tally['uses']} uses have a source that is down"
     return [("credentials", f"{of}, {tally['unusable']} have nothing that holds; see `ekaci credentials list`")]
+
+
+def _cache(cache: Mapping[str, Any]) -> str:
+    pushes = _counts({state: count for state, count in cache["pushes"].items() if count})
+    fault = f"; {plain(cache['fault'], 200)}" if cache["fault"] else ""
+    return f"{plain(cache['id'], 40)}: pushes {pushes}{fault}"
 
 
 def _outbox(outbox: Mapping[str, Any]) -> list[tuple[str, str]]:

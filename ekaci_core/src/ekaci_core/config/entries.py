@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import attrs
 import cattrs
@@ -14,7 +14,7 @@ from ekaci_core.api.credentials import CredentialUse
 from ekaci_core.api.forge import ForgeConfig
 from ekaci_core.config.convert import Located, WrongMembers, WrongValue, address, locate, named, shown_key
 from ekaci_core.config.hiding import hide_secrets, without_user_info
-from ekaci_core.config.rules import Text, one_of
+from ekaci_core.config.rules import Text, one_of, within
 from ekaci_core.model.policy import Permissions
 from ekaci_core.model.secret import Secret
 
@@ -55,6 +55,10 @@ class CacheKeys:
     destination: Text
     credentials: CredentialUse
     permissions: Permissions = Permissions()
+    allow_untrusted: bool = False
+    closure: bool = True
+    fixed_output_only: bool = False
+    max_concurrent_pushes: Annotated[int, within(1, 64)] = 2
 
 
 @attrs.frozen
@@ -68,6 +72,10 @@ class CacheEntry:
         destination: where its type pushes to.
         credentials: where its secrets come from.
         permissions: who may push.
+        allow_untrusted: it takes what people built who may not write to the repository, and forks.
+        closure: with an output it gets all that this refers to.
+        fixed_output_only: it gets outputs of fixed-output derivations alone.
+        max_concurrent_pushes: so many pushes at once.
         settings: its other keys, as written, for its type.
         config: of the type's own class; None where no plugin brings the type.
     """
@@ -78,6 +86,10 @@ class CacheEntry:
     destination: str = attrs.field(repr=without_user_info)
     credentials: CredentialUse
     permissions: Permissions
+    allow_untrusted: bool
+    closure: bool
+    fixed_output_only: bool
+    max_concurrent_pushes: int
     settings: Mapping[str, Any]
     config: CacheConfig | None = attrs.field(default=None, repr=False)  # its destination may hold a password
 

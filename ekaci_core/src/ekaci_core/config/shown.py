@@ -65,7 +65,7 @@ def _entries(config: ServerConfig) -> Iterator[tuple[str, Any]]:
     for cache in config.caches:
         keys = {field.name: getattr(cache, field.name) for field in attrs.fields(type(cache))}
         yield from _flat(
-            cache.at, {**{key: keys[key] for key in keys if key not in ("at", "settings")}, **cache.settings}
+            cache.at, {**{key: keys[key] for key in keys if key not in ("at", "settings", "config")}, **cache.settings}
         )
 
 

@@ -24,12 +24,16 @@ class PathInfo:
     closure_size: int | None = None
 
 
-def path_info_commands(paths: Iterable[StorePath], *, closure_size: bool = False) -> Iterator[list[str]]:
+def path_info_commands(
+    paths: Iterable[StorePath], *, closure_size: bool = False, closure: bool = False
+) -> Iterator[list[str]]:
     """Yield commands that together ask about ``paths``, which are no derivations; stdout goes to `parse_path_info`.
+
+    With ``closure`` they ask about all that these refer to as well; then all have to be valid.
 
     Newer Nix understands the path of a derivation as itself, older as its outputs, hence none of these.
     """
-    options = ["--closure-size"] if closure_size else []
+    options = [*(["--closure-size"] if closure_size else []), *(["--recursive"] if closure else [])]
     for some in chunked(paths):
         yield ["nix", "path-info", "--json", *options, *some]
 

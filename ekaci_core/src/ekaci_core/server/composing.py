@@ -32,6 +32,7 @@ from ekaci_core.server.builders import BuilderPlan, fixed_output_jobs
 from ekaci_core.server.checkouts import CheckoutFolders, private_folder
 from ekaci_core.server.configuring import shapes_of
 from ekaci_core.server.credentials import Credentials
+from ekaci_core.server.delivering import Delivering, Surroundings, open_delivering
 from ekaci_core.server.forges import Forges, open_forges
 from ekaci_core.server.options import ReviewOptions
 from ekaci_core.server.review_parts import ReviewLimits, ReviewParts
@@ -58,6 +59,7 @@ class Services:
     events: Broadcast[ReviewEvent]
     places: ServerPlaces
     credentials: Credentials
+    delivering: Delivering
 
     @property
     def store(self) -> Store:
@@ -115,7 +117,7 @@ class _Opening:
         places = ServerPlaces.of(config)
         places.make()
         self.stack.enter_context(places.alone())
-        parts, credentials = await self._parts(places)
+        parts, credentials, delivering = await self._parts(places)
         store, forges = parts.store, parts.forges
         asked, arrivals = Wakeup(), Wakeup()
         publisher = Publisher(store, forges.serving, clock, log, parts.posted)
@@ -134,9 +136,10 @@ class _Opening:
             self.events,
             places,
             credentials,
+            delivering,
         )
 
-    async def _parts(self, places: ServerPlaces) -> tuple[ReviewParts, Credentials]:
+    async def _parts(self, places: ServerPlaces) -> tuple[ReviewParts, Credentials, Delivering]:
         """Open what reviews are made with."""
         config, clock, log = self.config, self.clock, self.log
         context = self._context()
@@ -146,6 +149,8 @@ class _Opening:
         instances, credentials = await self._instances(context)
         forges = await open_forges(self.registry, instances, config.forges)
         scheduler = await self._scheduler(store, nix, context, instances, places)
+        around = Surroundings(store, places, context.environment, clock, log)
+        delivering = await open_delivering(config, instances, around)
         folders = CheckoutFolders(places.worktrees, private_folder())
         await folders.prune()
         parts = ReviewParts(
@@ -163,8 +168,9 @@ class _Opening:
             clock,
             log,
             Wakeup(),
+            delivering.offering,
         )
-        return parts, credentials
+        return parts, credentials, delivering
 
     def _context(self) -> PluginContext:
         secret = secret_variables(self.config, self.environment)

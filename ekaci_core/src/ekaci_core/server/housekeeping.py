@@ -9,6 +9,7 @@ import attrs
 
 from ekaci_core.api import Clock, EkaciError, Logger
 from ekaci_core.config.bounds import RetentionSettings
+from ekaci_core.delivery import Pushing
 from ekaci_core.git.mirror import Mirrors
 from ekaci_core.server.retention import LogLimits, Retention
 from ekaci_core.server.server_places import ServerPlaces
@@ -19,6 +20,8 @@ DELIVERIES_SECONDS: Final = 30 * 86_400.0
 """Deliveries that were handled stay for so long: for replays, and to know one that is sent again."""
 POSTS_SECONDS: Final = 90 * 86_400.0
 """What stands at a forge is remembered for so long after its last change."""
+AUDIT_SECONDS: Final = 90 * 86_400.0
+"""Audit records stay for so long."""
 
 MIRRORS_SECONDS: Final = 7 * 86_400.0
 """Copies of repositories that no forge gives us any more go when nothing was fetched for so long: it may come back."""
@@ -37,6 +40,7 @@ class Housekeeping:
     _clock: Clock
     _log: Logger
     _mirrors: Mirrors | None = None
+    _pushing: Pushing | None = None
 
     async def run(self) -> None:
         """Clean up every hour."""
@@ -63,6 +67,9 @@ class Housekeeping:
         await Retention(self._store, self._places.logs, self._places.outputs, limits).sweep(
             now=now, since=now - _YOUNG_SECONDS, keep=(), forgotten=True
         )
+        await self._store.prune_audit_records(before=now - AUDIT_SECONDS)
+        if self._pushing is not None:
+            await self._pushing.clean()
         if self._mirrors is not None:
             live = [record.wish.repository for record in await self._store.live_reviews()]
             known = await self._store.installed()

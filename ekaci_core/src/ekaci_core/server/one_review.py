@@ -31,6 +31,7 @@ from ekaci_core.registry.guard import leaves
 from ekaci_core.reporting import check_results, checks, render_json
 from ekaci_core.scheduler.wishes import Share
 from ekaci_core.server.building import BuildResult
+from ekaci_core.server.delivering import Results
 from ekaci_core.server.inputs import ReviewInputs
 from ekaci_core.server.named_revisions import commit_endpoints, directory_inputs
 from ekaci_core.server.review_parts import ReviewParts
@@ -157,17 +158,20 @@ class OneReview:
                 compared = await work.compare(held)
             await self._want(check_results.evaluated(self._subject(), compared.jobs))
             if await self._advance(ReviewState.BUILDING, "building"):
+                pushes = await parts.offering.of(self._record, inputs.configuration.jobs)
+                results = Results(pushes, compared.jobs, parts.log)
                 with work.stages.stage("building"):
-                    result = await self._build(compared)
-                await self._conclude(await work.report(compared, result))
+                    result = await self._build(compared, results)
+                await self._conclude(await work.report(compared, result), results)
 
-    async def _conclude(self, report: Report) -> None:
+    async def _conclude(self, report: Report, results: Results) -> None:
         if report.infrastructure:
             what = "; ".join(report.infrastructure)
             raise InfrastructureFault(what, where="builds", do="it is tried again by itself")
         # First, since after a crash between the two the review is made again, and wants the same.
         wanted = check_results.concluded(self._subject(), report, most=self._parts.limits.max_failed_checks)
         await self._want([*checks.outdated(self._subject(), await self._standing(), wanted), *wanted])
+        await results.all()  # caches never delay a verdict
         await self._parts.store.finish_review(
             self._record.id,
             decision=report.verdict.decision.value,
@@ -195,7 +199,7 @@ class OneReview:
         nobodys = [post.check for post in posts if post.check.context not in others | own.keys()]
         return [*own.values(), *nobodys]
 
-    async def _build(self, compared: Compared) -> BuildResult:
+    async def _build(self, compared: Compared, results: Results) -> BuildResult:
         wish = self._record.wish
         anything = any(change.head is not None for job in compared.jobs for change in job.changes)
         if anything and not wish.trusted and not self._parts.nix.settings.really_sandboxes:
@@ -203,6 +207,7 @@ class OneReview:
         name = f"{wish.repository}#{wish.number or wish.base}@{wish.head_sha.short}"
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._tell_progress, compared.jobs)
+            tasks.start_soon(results.soon)
             # The reviews of a repository share what it would have alone.
             weight = weight_of(wish.repository, self._parts.limits.repository_weights)
             share = Share(name, weight / max(1, self._peers()))

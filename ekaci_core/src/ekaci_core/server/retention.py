@@ -23,6 +23,8 @@ _HASH: Final = re.compile(r"[0-9a-df-np-sv-z]{32}")
 _DAY_SECONDS: Final = 24 * 60 * 60
 _PLAIN: Final = "build.log"
 _SEALED: Final = "build.log.gz"
+_OF_HOOK: Final = re.compile(r"hook-.*\.log")
+"""Logs of what ran after a build stay as they are: they are short."""
 
 
 @attrs.frozen
@@ -95,17 +97,27 @@ class Retention:
         Raises:
             InfrastructureFault: the store or a directory fails.
         """
-        mentioned: frozenset[str] | None = None
+        mentioned = logged = None
         if forgotten:
             mentioned = frozenset(drv.hash_part for drv in await self.store.mentioned_attempts())
-        await anyio.to_thread.run_sync(self._sweep, now, since, {path.parent for path in keep}, mentioned)
+            # What was never built here may have been pushed, which has a log as well.
+            logged = mentioned.union(drv.hash_part for drv in await self.store.pushed_derivations())
+        kept = {path.parent for path in keep}
+        await anyio.to_thread.run_sync(self._sweep, now, since, kept, mentioned, logged)
 
-    def _sweep(self, now: float, since: float, keep: Collection[Path], mentioned: frozenset[str] | None) -> None:
+    def _sweep(
+        self,
+        now: float,
+        since: float,
+        keep: Collection[Path],
+        mentioned: frozenset[str] | None,
+        logged: frozenset[str] | None,
+    ) -> None:
         try:
             oldest = now - self.limits.age_seconds
             found = _logs_in(self.logs_dir)
             logs, faults = _compressed(found, {*keep, *(log.path for log in found if log.written_at < oldest)})
-            unknown = [] if mentioned is None else [log for log in logs if log.hash_part not in mentioned]
+            unknown = [] if logged is None else [log for log in logs if log.hash_part not in logged]
             for log in {*expired(logs, self.limits, now), *unknown}:
                 if log.written_at < since and log.path not in keep and not is_live(log.path / _PLAIN):
                     shutil.rmtree(log.path)
@@ -137,7 +149,8 @@ def _measured(folder: Path) -> LogFolder:
         folder.stat().st_mtime if written_at is None else written_at,
         sum(status.st_size for _, status in found),
         finished=all(
-            name == _SEALED or (name == _PLAIN and status.st_size < SEAL_FROM_BYTES) for name, status in found
+            name == _SEALED or (name == _PLAIN and status.st_size < SEAL_FROM_BYTES) or _OF_HOOK.fullmatch(name)
+            for name, status in found
         ),
     )
 

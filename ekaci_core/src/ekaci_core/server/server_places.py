@@ -43,6 +43,11 @@ class ServerPlaces:
         return self.roots / "outputs"
 
     @property
+    def pushes(self) -> Path:
+        """Of the roots, those of what waits to be pushed to caches."""
+        return self.roots / "pushes"
+
+    @property
     def repositories(self) -> Path:
         """Bare copies of repositories at forges."""
         return self.workspace / "repositories"

@@ -94,6 +94,9 @@ async def _run(
             answers = SocketAnswers.of(services, working, lambda: readiness.stopping)
             socket = SocketServer(services.config.socket_path, answers.answer, services.log)
             await lasting.start(socket.run, name="socket")
+            await services.delivering.pushing.resume()
+            for loop in services.delivering.pushing.loops:
+                working.start_soon(enduring, f"cache {loop.rule.id}", loop.run, log, name=f"cache {loop.rule.id}")
             working.start_soon(enduring, "reviews", services.reviewing.run, log, name="reviews")
             working.start_soon(services.intake.run, name="intake")
             working.start_soon(services.reconciling.run, name="reconciling")
@@ -127,16 +130,19 @@ def _keeping(services: Services) -> Housekeeping:
         services.clock,
         services.log,
         services.parts.mirrors,
+        services.delivering.pushing,
     )
 
 
 async def _wind_down(services: Services, readiness: Readiness, manager: ServiceManager) -> None:
-    """Take nothing new, and let what is being built end; reviews go on with it until then."""
+    """Take nothing new, and let what is being built or pushed end; reviews go on with it until then."""
     manager.tell("STOPPING=1")
     readiness.stop()
     grace = services.config.shutdown_grace_seconds
     services.log.info("server_stopping", grace_seconds=grace)
-    await services.builds.drain(grace)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(services.builds.drain, grace)
+        tasks.start_soon(services.delivering.pushing.drain, grace)
 
 
 def _routes(services: Services, readiness: Readiness) -> list[BaseRoute]:

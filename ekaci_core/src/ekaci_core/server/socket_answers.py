@@ -14,6 +14,7 @@ from ekaci_core.server import socket_requests as asked
 from ekaci_core.server.composing import Services
 from ekaci_core.server.socket_credentials import list_credentials, reload_credentials
 from ekaci_core.server.socket_looking import Looking
+from ekaci_core.server.socket_pushes import pushes, retry_pushes
 from ekaci_core.server.socket_requests import Request, parse_request
 from ekaci_core.server.socket_starting import Starting
 from ekaci_core.server.socket_steering import Steering
@@ -45,6 +46,7 @@ class SocketAnswers:
             asked.Review: looking.review,
             asked.DrvStatus: looking.drv_status,
             asked.Credentials: partial(list_credentials, services),
+            asked.Pushes: partial(pushes, services),
         }
         acts: dict[type[Request], Acts] = {
             asked.ResyncChecks: steering.resync_checks,
@@ -58,6 +60,7 @@ class SocketAnswers:
             asked.ForgeCheck: steering.forge_check,
             asked.Poll: steering.poll,
             asked.ReloadCredentials: partial(reload_credentials, services),
+            asked.RetryPushes: partial(retry_pushes, services),
             asked.GitHub: starting.github,
             asked.Git: starting.git,
             asked.Repo: starting.repo,

@@ -27,6 +27,7 @@ from ekaci_core.server.socket_documents import (
     review_document,
 )
 from ekaci_core.server.socket_naming import bounded, repository_of, row
+from ekaci_core.server.socket_pushes import cache_documents
 from ekaci_core.store.review import ReviewId, ReviewRecord
 
 _SHORTEST_SHA: Final = 4
@@ -72,6 +73,7 @@ class Looking:
                 "given_up": tally.posts_given_up,
                 "faults": dict(tally.posts_faults),
             },
+            "caches": cache_documents(await services.delivering.pushing.report()),
             "builders": await self._builders(),
             "graph": _graph(services.builds.metrics),
             "forges": [

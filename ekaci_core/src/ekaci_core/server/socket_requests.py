@@ -91,6 +91,23 @@ class Replay:
 
 
 @attrs.frozen
+class Pushes:
+    """How caches are doing, and the newest pushes: to one cache, in one state, or all."""
+
+    cache: str | None = None
+    state: str | None = None
+    limit: int = 100
+
+
+@attrs.frozen
+class RetryPushes:
+    """Try failed pushes again: one, those to one cache, or all."""
+
+    cache: str | None = None
+    id: int | None = None
+
+
+@attrs.frozen
 class Approve:
     """Let a commit be evaluated and built: the head of a pull request, or one that is named."""
 
@@ -210,6 +227,8 @@ Request = (
     | Deliveries
     | Delivery
     | Replay
+    | Pushes
+    | RetryPushes
     | Approve
     | ApproveUser
     | RemoveApprovedUser

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ import attrs
 from ekaci_core.api import Branch, Check, CommitSha, PluginContext, RepositoryId
 from ekaci_core.builtin.nix_programs import NixCommands
 from ekaci_core.bus import Broadcast, Wakeup
+from ekaci_core.delivery import Auditing, NixPaths, Offering, OpenCache, Pushing, PushParts
 from ekaci_core.git.mirror import Mirrors
 from ekaci_core.model.review import Occasion, ReviewState, ReviewWish
 from ekaci_core.nix.dry_run import build_plan
@@ -102,6 +103,7 @@ class ServerHarness:
     parts: ReviewParts
     asked: Wakeup
     reviewing: Reviewing
+    pushing: Pushing
 
     async def ask(self, wish: ReviewWish, state: ReviewState = ReviewState.QUEUED) -> ReviewId:
         number = await self.store.ask_review(wish, state, now=self.parts.clock.now())
@@ -142,7 +144,7 @@ class ServerHarness:
 
 
 @asynccontextmanager
-async def served(origin: Origin, folder: Path) -> AsyncIterator[ServerHarness]:
+async def served(origin: Origin, folder: Path, caches: Sequence[OpenCache] = ()) -> AsyncIterator[ServerHarness]:
     """Run the services until the context closes, as a server that is stopped at once."""
     environment = given_to_nix({**os.environ, **origin.environment})
     clock = SystemClock()
@@ -153,7 +155,9 @@ async def served(origin: Origin, folder: Path) -> AsyncIterator[ServerHarness]:
         Instances(load_registry({}, LOG), context) as instances,
     ):
         forge = GuardedForge(origin.forge, who="forge", log=LOG)
-        parts = await _parts(store, instances, context, Forges([OpenForge("scripted", "scripted", forge)]), folder)
+        offering, pushing = _delivery(store, context, folder, caches)
+        forges = Forges([OpenForge("scripted", "scripted", forge)])
+        parts = await _parts(store, instances, context, forges, folder, offering=offering)
         asked = Wakeup()
         reviewing = Reviewing(parts, asked)
         publisher = Publisher(store, parts.forges.serving, clock, LOG, parts.posted)
@@ -161,12 +165,24 @@ async def served(origin: Origin, folder: Path) -> AsyncIterator[ServerHarness]:
             tasks.start_soon(parts.builds.run)
             tasks.start_soon(publisher.run)
             tasks.start_soon(reviewing.run)
-            yield ServerHarness(origin, store, parts, asked, reviewing)
+            for loop in pushing.loops:
+                tasks.start_soon(loop.run)
+            yield ServerHarness(origin, store, parts, asked, reviewing, pushing)
             tasks.cancel_scope.cancel()
 
 
+def _delivery(
+    store: Store, context: PluginContext, folder: Path, caches: Sequence[OpenCache]
+) -> tuple[Offering, Pushing]:
+    paths, clock = NixPaths(context.environment, folder / "roots/pushes"), context.clock
+    auditing = Auditing(store, clock, LOG)
+    pushing = Pushing(caches, PushParts(store, paths, auditing, clock, LOG, folder / "logs", 60.0))
+    rules = {each.rule.id: each.rule for each in caches}
+    return Offering(store, paths, rules, auditing, clock, LOG, pushing.wake), pushing
+
+
 async def _parts(
-    store: Store, instances: Instances, context: PluginContext, forges: Forges, folder: Path
+    store: Store, instances: Instances, context: PluginContext, forges: Forges, folder: Path, *, offering: Offering
 ) -> ReviewParts:
     scheduler = Scheduler(
         store=store,
@@ -193,4 +209,5 @@ async def _parts(
         context.clock,
         LOG,
         Wakeup(),
+        offering,
     )
