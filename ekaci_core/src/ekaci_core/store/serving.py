@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ekaci_core.store.audit import Audit
 from ekaci_core.store.delivery import Deliveries
 from ekaci_core.store.forge_facts import ForgeFacts
 from ekaci_core.store.outbox import Outbox
@@ -12,5 +13,5 @@ from ekaci_core.store.shared_checks import SharedChecks
 from ekaci_core.store.tally import Tallies
 
 
-class ServingStore(Deliveries, ForgeFacts, Outbox, Reviews, SharedChecks, Tallies, Protocol):
-    """The inbox, what forges told, what is to stand there, reviews, and counts of all that."""
+class ServingStore(Audit, Deliveries, ForgeFacts, Outbox, Reviews, SharedChecks, Tallies, Protocol):
+    """The inbox, what forges told, what is to stand there, reviews, the audit, and counts of all that."""

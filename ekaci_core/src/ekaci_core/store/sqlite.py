@@ -48,6 +48,7 @@ from ekaci_core.store.evaluations import drop as drop_evaluations
 from ekaci_core.store.group_commit import GroupCommit
 from ekaci_core.store.migrate import migrations, prepare
 from ekaci_core.store.numbered import NumberedRecord
+from ekaci_core.store.sqlite_audit import SqliteAudit
 from ekaci_core.store.sqlite_deliveries import SqliteDeliveries
 from ekaci_core.store.sqlite_forge_facts import SqliteForgeFacts
 from ekaci_core.store.sqlite_outbox import SqliteOutbox
@@ -80,7 +81,15 @@ async def open_store(path: Path | None) -> AsyncIterator[Store]:
         yield SqliteStore(database)
 
 
-class SqliteStore(SqliteDeliveries, SqliteForgeFacts, SqliteOutbox, SqliteReviewChecks, SqliteReviews, SqliteTallies):
+class SqliteStore(
+    SqliteAudit,
+    SqliteDeliveries,
+    SqliteForgeFacts,
+    SqliteOutbox,
+    SqliteReviewChecks,
+    SqliteReviews,
+    SqliteTallies,
+):
     """Hands each call to the module of its aggregate, as one transaction; see `Store` for what they mean."""
 
     def __init__(self, database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ekaci_core.testing.store_audit import AuditConformance
 from ekaci_core.testing.store_deliveries import DeliveryConformance
 from ekaci_core.testing.store_forge_facts import ForgeFactsConformance
 from ekaci_core.testing.store_outbox import OutboxConformance
@@ -11,6 +12,7 @@ from ekaci_core.testing.store_tallies import TallyConformance
 
 
 class ServerConformance(
+    AuditConformance,
     DeliveryConformance,
     ForgeFactsConformance,
     OutboxConformance,
