@@ -40,11 +40,9 @@ def test_values_are_put_in_as_they_are(parts: list[tuple[str, str, str, bool]], 
 def test_no_word_does_anything_but_expand_or_be_refused(word: str) -> None:
     try:
         (made,) = expand([word], {"A": "value", "B": ""})
-    except BadWord as bad:
-        assert "$" in word
-        assert str(bad)
-    else:
-        assert "$" in word or made == word
+    except BadWord:
+        made = None
+    assert made == word or "$" in word
 
 
 @given(NAMES, TEXTS)
@@ -67,7 +65,7 @@ def test_paths_are_a_word_each_where_they_stand_alone_and_one_text_elsewhere() -
 
 @pytest.mark.parametrize("word", ["$", "a$", "$1", "$ A", "${", "${A", "${}", "${A-b}", "$(id)", "$$$"])
 def test_a_dollar_that_means_nothing_is_refused(word: str) -> None:
-    with pytest.raises(BadWord, match="a dollar stands alone in .*write"):
+    with pytest.raises(BadWord, match=r"a dollar stands alone in .*write"):
         expand([word], {"A": "1"})
 
 

@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from importlib import resources
 
+import attrs
 import pytest
 
-from ekaci_core.model.forge import Person
+from ekaci_core.model.forge import Branch, Person
+from ekaci_core.model.hook import HookState
 from ekaci_core.model.review import ReviewState
 from ekaci_core.store import (
     approvals,
     deliveries,
+    derivations,
     forge_writes,
+    hook_executions,
     posts,
     pull_requests,
     repositories,
@@ -24,13 +28,17 @@ from ekaci_core.store import (
 )
 from ekaci_core.store.deliveries import NewDelivery
 from ekaci_core.store.delivery import DeliveryId, DeliveryState
+from ekaci_core.store.hook_execution import HookExecutionId, HookOccasion
 from ekaci_core.store.migrate import migrations, prepare
 from ekaci_core.store.outbox import PostId
 from ekaci_core.store.review import ReviewId
+from ekaci_core.testing.facts import record
 from ekaci_core.testing.store_forges import FORK, HERE, THERE, check, pull_request, sha, wish
+from ekaci_core.testing.store_hooks import PUSH
 from ekaci_core.testing.store_shared_checks import join, leave
 
-DELIVERY, REVIEW, POST = DeliveryId(1), ReviewId(1), PostId(1)
+DELIVERY, REVIEW, POST, EXECUTION = DeliveryId(1), ReviewId(1), PostId(1), HookExecutionId(1)
+OCCASION = HookOccasion(review=REVIEW, repository=HERE, branch=Branch("topic"), sha=sha("a"))
 QUEUED = ReviewState.QUEUED
 Work = Callable[[sqlite3.Connection], object]
 
@@ -81,6 +89,15 @@ SEARCHES: dict[str, Work] = {
     "approve_user": lambda tx: approvals.approve_user(tx, "f", Person("a", 1), notes="", now=1.0),
     "remove_approved_user": lambda tx: approvals.remove_user(tx, "f", "a"),
     "rename_repository": lambda tx: repositories.rename(tx, HERE, THERE),
+    "want_hooks": lambda tx: hook_executions.want(tx, [PUSH, attrs.evolve(PUSH, hook="new")], OCCASION, 2.0),
+    "pending_hooks": lambda tx: hook_executions.pending(tx, 10, 1),
+    "begin_hook": lambda tx: hook_executions.begin(tx, EXECUTION, "/log", 1.0),
+    "end_hook": lambda tx: hook_executions.end(tx, EXECUTION, HookState.FAILED, exit_status=1, reason="", now=1.0),
+    "recover_hooks": lambda tx: hook_executions.recover(tx, 1.0),
+    "hook_executions in a state": lambda tx: hook_executions.newest(tx, HookState.FAILED, 10, EXECUTION),
+    "hook_executions before one": lambda tx: hook_executions.newest(tx, None, 10, EXECUTION),
+    "prune_hooks": lambda tx: hook_executions.prune(tx, 1e9, 10),
+    "built_at": lambda tx: hook_executions.built_at(tx, [1]),
     "note_installed": lambda tx: repositories.note_installed(tx, "f", "i", [HERE], 1.0),
     "note_uninstalled": lambda tx: repositories.note_uninstalled(tx, "f", "i", [HERE]),
 }
@@ -88,6 +105,7 @@ SEARCHES: dict[str, Work] = {
 # These read an index, or a table, in its order until they have enough; the index of some holds only what is wanted.
 WALKS: dict[str, tuple[Work, str]] = {
     "deliveries": (lambda tx: deliveries.newest(tx, None, 10, None), "SCAN d"),
+    "hook_executions": (lambda tx: hook_executions.newest(tx, None, 10, None), "SCAN e"),
     "live_reviews": (reviews.live, "SCAN v USING INDEX review_live"),
     "known_pull_requests": (
         lambda tx: pull_requests.newest(tx, None, open_only=False, limit=9),
@@ -120,6 +138,8 @@ def connection() -> Iterator[sqlite3.Connection]:
         deliveries.add(connection, [NewDelivery("f", "i", "name", "push", b"x", 1.0)])
         reviews.ask(connection, wish(), QUEUED, 1.0)
         posts.want(connection, [check()], 1.0)
+        derivations.add(connection, [record("a")])
+        hook_executions.want(connection, [PUSH], OCCASION, 1.0)
         pull_requests.note(connection, pull_request(head_repository=FORK), 1.0)
         yield connection
 

@@ -7,11 +7,12 @@ from typing import Protocol
 from ekaci_core.store.audit import Audit
 from ekaci_core.store.delivery import Deliveries
 from ekaci_core.store.forge_facts import ForgeFacts
+from ekaci_core.store.hook_execution import HookExecutions
 from ekaci_core.store.outbox import Outbox
 from ekaci_core.store.review import Reviews
 from ekaci_core.store.shared_checks import SharedChecks
 from ekaci_core.store.tally import Tallies
 
 
-class ServingStore(Audit, Deliveries, ForgeFacts, Outbox, Reviews, SharedChecks, Tallies, Protocol):
-    """The inbox, what forges told, what is to stand there, reviews, the audit, and counts of all that."""
+class ServingStore(Audit, Deliveries, ForgeFacts, HookExecutions, Outbox, Reviews, SharedChecks, Tallies, Protocol):
+    """The inbox, what forges told, what is to stand there, reviews, hooks, the audit, and counts of all that."""
