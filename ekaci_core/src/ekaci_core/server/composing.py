@@ -15,6 +15,7 @@ from ekaci_core.config.hiding import config_secrets
 from ekaci_core.config.load import server_converter
 from ekaci_core.config.secret_variables import secret_variables
 from ekaci_core.config.server import ServerConfig
+from ekaci_core.delivery.hooks import HookQueue
 from ekaci_core.git.mirror import Mirrors
 from ekaci_core.intake import Intake, IntakePolicy
 from ekaci_core.intake.polling import Polling
@@ -33,6 +34,7 @@ from ekaci_core.server.checkouts import CheckoutFolders, private_folder
 from ekaci_core.server.configuring import shapes_of
 from ekaci_core.server.credentials import Credentials
 from ekaci_core.server.forges import Forges, open_forges
+from ekaci_core.server.hooks import hooks_of
 from ekaci_core.server.options import ReviewOptions
 from ekaci_core.server.review_parts import ReviewLimits, ReviewParts
 from ekaci_core.server.reviewing import Reviewing
@@ -58,6 +60,7 @@ class Services:
     events: Broadcast[ReviewEvent]
     places: ServerPlaces
     credentials: Credentials
+    hooks: HookQueue
 
     @property
     def store(self) -> Store:
@@ -115,7 +118,7 @@ class _Opening:
         places = ServerPlaces.of(config)
         places.make()
         self.stack.enter_context(places.alone())
-        parts, credentials = await self._parts(places)
+        parts, credentials, hooks = await self._parts(places)
         store, forges = parts.store, parts.forges
         asked, arrivals = Wakeup(), Wakeup()
         publisher = Publisher(store, forges.serving, clock, log, parts.posted)
@@ -134,9 +137,10 @@ class _Opening:
             self.events,
             places,
             credentials,
+            hooks,
         )
 
-    async def _parts(self, places: ServerPlaces) -> tuple[ReviewParts, Credentials]:
+    async def _parts(self, places: ServerPlaces) -> tuple[ReviewParts, Credentials, HookQueue]:
         """Open what reviews are made with."""
         config, clock, log = self.config, self.clock, self.log
         context = self._context()
@@ -146,6 +150,7 @@ class _Opening:
         instances, credentials = await self._instances(context)
         forges = await open_forges(self.registry, instances, config.forges)
         scheduler = await self._scheduler(store, nix, context, instances, places)
+        hooks = hooks_of(config, store, places, context)
         folders = CheckoutFolders(places.worktrees, private_folder())
         await folders.prune()
         parts = ReviewParts(
@@ -163,8 +168,9 @@ class _Opening:
             clock,
             log,
             Wakeup(),
+            hooks.wishes,
         )
-        return parts, credentials
+        return parts, credentials, hooks.queue
 
     def _context(self) -> PluginContext:
         secret = secret_variables(self.config, self.environment)

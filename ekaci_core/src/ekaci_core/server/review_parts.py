@@ -9,6 +9,7 @@ import attrs
 
 from ekaci_core.api import Check, Clock, Evaluator, Logger, PluginContext
 from ekaci_core.bus import Wakeup
+from ekaci_core.delivery.hooks import HookWishes
 from ekaci_core.git.mirror import Mirrors
 from ekaci_core.model.forge import RepositoryId
 from ekaci_core.model.ids import CommitSha
@@ -53,6 +54,7 @@ class ReviewParts:
         options: how each is made; the repository and its sides are filled in.
         roots: the folder of evaluations' gc roots.
         posted: woken when something is wanted at a forge.
+        hooks: takes what is to be run of what was built.
     """
 
     store: Store
@@ -69,6 +71,7 @@ class ReviewParts:
     clock: Clock
     log: Logger
     posted: Wakeup
+    hooks: HookWishes
 
     async def want(self, record: ReviewRecord, wanted: Sequence[Check]) -> int:
         """Say what a review wants to stand at its commit; what differs from before in its time alone changes nothing.

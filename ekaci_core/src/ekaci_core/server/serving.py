@@ -95,6 +95,7 @@ async def _run(
             socket = SocketServer(services.config.socket_path, answers.answer, services.log)
             await lasting.start(socket.run, name="socket")
             working.start_soon(enduring, "reviews", services.reviewing.run, log, name="reviews")
+            working.start_soon(enduring, "hooks", services.hooks.run, log, name="hooks")
             working.start_soon(services.intake.run, name="intake")
             working.start_soon(services.reconciling.run, name="reconciling")
             working.start_soon(services.polling.run, name="polling")
@@ -131,12 +132,14 @@ def _keeping(services: Services) -> Housekeeping:
 
 
 async def _wind_down(services: Services, readiness: Readiness, manager: ServiceManager) -> None:
-    """Take nothing new, and let what is being built end; reviews go on with it until then."""
+    """Take nothing new, and let what is being built, and hooks, end; reviews go on with it until then."""
     manager.tell("STOPPING=1")
     readiness.stop()
     grace = services.config.shutdown_grace_seconds
     services.log.info("server_stopping", grace_seconds=grace)
-    await services.builds.drain(grace)
+    async with anyio.create_task_group() as draining:
+        draining.start_soon(services.builds.drain, grace)
+        draining.start_soon(services.hooks.drain, grace)
 
 
 def _routes(services: Services, readiness: Readiness) -> list[BaseRoute]:

@@ -13,6 +13,7 @@ from ekaci_core.api import InfrastructureFault
 from ekaci_core.server import socket_requests as asked
 from ekaci_core.server.composing import Services
 from ekaci_core.server.socket_credentials import list_credentials, reload_credentials
+from ekaci_core.server.socket_hooks import list_hooks
 from ekaci_core.server.socket_looking import Looking
 from ekaci_core.server.socket_requests import Request, parse_request
 from ekaci_core.server.socket_starting import Starting
@@ -45,6 +46,7 @@ class SocketAnswers:
             asked.Review: looking.review,
             asked.DrvStatus: looking.drv_status,
             asked.Credentials: partial(list_credentials, services),
+            asked.Hooks: partial(list_hooks, services),
         }
         acts: dict[type[Request], Acts] = {
             asked.ResyncChecks: steering.resync_checks,

@@ -17,6 +17,7 @@ import attrs
 from ekaci_core.api import Branch, Check, CommitSha, PluginContext, RepositoryId
 from ekaci_core.builtin.nix_programs import NixCommands
 from ekaci_core.bus import Broadcast, Wakeup
+from ekaci_core.delivery.hooks import HookAudit, HookRules, HookWishes
 from ekaci_core.git.mirror import Mirrors
 from ekaci_core.model.review import Occasion, ReviewState, ReviewWish
 from ekaci_core.nix.dry_run import build_plan
@@ -193,4 +194,5 @@ async def _parts(
         context.clock,
         LOG,
         Wakeup(),
+        HookWishes(store, HookRules(), HookAudit(store, context.clock, LOG), context.clock, LOG, Wakeup()),
     )

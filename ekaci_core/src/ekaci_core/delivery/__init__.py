@@ -1,0 +1,1 @@
+"""Brings what was built to others: post-build hooks."""
