@@ -151,8 +151,6 @@ class _Opening:
         forges = await open_forges(self.registry, instances, config.forges)
         scheduler = await self._scheduler(store, nix, context, instances, places)
         hooks = hooks_of(config, store, places, context)
-        folders = CheckoutFolders(places.worktrees, private_folder())
-        await folders.prune()
         parts = ReviewParts(
             store,
             forges,
@@ -162,7 +160,7 @@ class _Opening:
             context,
             SharedBuilds(scheduler, store, clock, log),
             _options(config),
-            folders,
+            await _folders(places),
             places.evaluations,
             _limits(config),
             clock,
@@ -231,6 +229,12 @@ class _Opening:
             reviews_changed=asked.wake,
             told=forges.told,
         )
+
+
+async def _folders(places: ServerPlaces) -> CheckoutFolders:
+    folders = CheckoutFolders(places.worktrees, private_folder())
+    await folders.prune()
+    return folders
 
 
 def _warn_of(nix: Nix, log: Logger) -> None:
