@@ -11,6 +11,7 @@ from tests.unit.config.test_server_config_entries import load, problems
 from ekaci_core.api import Secret
 from ekaci_core.config.hiding import config_secrets
 from ekaci_core.config.hooks import hook_notes
+from ekaci_core.config.lacking import lacking
 from ekaci_core.config.merge import jobs_of_review
 from ekaci_core.config.repository import parse_repository_config
 from ekaci_core.config.shown import shown_values
@@ -141,3 +142,18 @@ def test_what_will_not_work_in_a_repository_is_told_on_checking() -> None:
     ]
     assert "$OUT_PATHS" in notes[0]
     assert "no variable NOTHING" in notes[1]
+
+
+def test_what_a_hook_needs_and_this_machine_has_not_is_told(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    text = HOOK + f'ro_bind = ["{tmp_path}/there", "{tmp_path}/missing"]\n' + FOD + "sandbox = false\n"
+    config = load(text)
+    program = tmp_path / "bwrap"
+    program.touch()
+    program.chmod(0o755)
+    found = [str(each) for each in lacking(config, {"PATH": str(tmp_path)})]
+    assert found == [f"ekaci.toml:4: post_build_hooks[0].ro_bind[1]: there is no {tmp_path}/missing here"]
+    program.unlink()
+    found = [str(each) for each in lacking(config, {"PATH": str(tmp_path)})]
+    assert found[0].startswith("ekaci.toml:1: post_build_hooks[0]: bubblewrap (bwrap) is not on PATH here")
+    assert len(found) == 2
