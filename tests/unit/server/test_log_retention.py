@@ -210,9 +210,11 @@ async def test_logs_of_hooks_are_compressed_and_go_with_the_builds(shelf: Shelf)
     with BuildLog(hook) as log:
         log.write(b"pushed\n" * 10_000)
     (build.parent / "hook-push.log.gz.abc.new").touch()
+    of_cache = build.with_name("hook-push-main.log")
+    of_cache.write_bytes(b"it is appended to\n" * 10_000)
     shelf.aged(build.parent, days_ago=2)
     await shelf.sweep()
-    assert sorted(path.name for path in build.parent.iterdir()) == ["build.log", "hook-push.log.gz"]
+    assert sorted(path.name for path in build.parent.iterdir()) == ["build.log", of_cache.name, "hook-push.log.gz"]
     with open_log(hook) as found:
         assert found.size == 70_000
     shelf.aged(build.parent, days_ago=40)

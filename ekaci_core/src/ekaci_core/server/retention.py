@@ -21,6 +21,8 @@ from ekaci_core.store.contract import Store
 
 _HASH: Final = re.compile(r"[0-9a-df-np-sv-z]{32}")
 _DAY_SECONDS: Final = 24 * 60 * 60
+# The logs of pushes to caches begin so. They are appended to, and short: they stay as they are.
+_PUSH: Final = "hook-push-"
 # Of the build, and of each hook that was run of it; the forms in which `LogFiles` keeps a log have more behind.
 _LOG: Final = re.compile(r"(build\.log|hook-.+\.log)((?:\.gz)?(?:\.\d{20}|\.[^.]*\.?new)?)")
 
@@ -142,6 +144,8 @@ def _measured(folder: Path) -> LogFolder:
 
 def _is_finished(name: str, size: int) -> bool:
     form = _LOG.fullmatch(name)
+    if form is not None and name.startswith(_PUSH):
+        return True
     return form is not None and (form[2] == ".gz" or (form[2] == "" and size < SEAL_FROM_BYTES))
 
 
@@ -163,6 +167,8 @@ def _compressed(logs: Iterable[LogFolder], but: Collection[Path]) -> tuple[list[
             after.append(log)
             continue
         for path in _logs_of(log.path):
+            if path.name.startswith(_PUSH):
+                continue
             try:
                 sweep_unfinished(path)
                 seal(path)
