@@ -297,6 +297,9 @@ async def test_a_secret_is_in_the_environment_and_masked_in_the_log(bench: Bench
     end = await bench.ran(entry)
     assert end.state is HookState.SUCCEEDED
     assert secret.reveal() not in bench.log
+    stored = b"".join(path.read_bytes() for path in (bench.folder / "db").iterdir())
+    assert b"hook:hook" in stored, "the audit record"
+    assert secret.reveal().encode() not in stored
     assert "[REDACTED]" in bench.log
 
 
