@@ -14,6 +14,7 @@ VAGUE_NAMES = {"utils", "helpers", "common", "manager", "base", "misc"}
 
 # The only places that catch whatever comes.
 CATCH_ALL = {
+    "ekaci_core/src/ekaci_core/delivery/hooks/executing.py",  # one hook must not keep all others from being run
     "ekaci_core/src/ekaci_core/registry/guard.py",  # the boundary around plugins
     "ekaci_core/src/ekaci_core/registry/apart.py",  # likewise
     "ekaci_core/src/ekaci_core/cli/main.py",  # the end of the command line

@@ -13,12 +13,14 @@ import pytest
 from ekaci_core.cli.config import show
 from ekaci_core.config.credential_sources import KNOWN_SOURCES
 from ekaci_core.config.entries import FORGE_TABLES, CacheKeys
+from ekaci_core.config.hooks import HOOK_TABLES, HookKeys
 from ekaci_core.config.load import server_config
 from ekaci_core.config.machine_file import parse_machine_file
 from ekaci_core.config.permissions import PermissionsShape
 from ekaci_core.config.schema import Setting, settings
 from ekaci_core.config.shapes import CACHE_TYPES
 from ekaci_core.config.variables import BIND_ADDR, GENERAL, SPECIAL, variable_of
+from ekaci_core.model.hook import HOME_VARIABLES, HOOK_VARIABLES
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/server-configuration.md").read_text()
 ROWS = {
@@ -64,15 +66,21 @@ def test_every_source_is_there_with_its_settings() -> None:
 
 
 def test_every_key_of_the_arrays_is_there() -> None:
-    for kind in (CacheKeys, PermissionsShape):
+    for kind in (CacheKeys, HookKeys, PermissionsShape):
         for field in attrs.fields(kind):
             assert field.name in ROWS
-    for name in (*FORGE_TABLES, *CACHE_TYPES):
+    for name in (*FORGE_TABLES, *CACHE_TYPES, *HOOK_TABLES):
         assert f"[[{name}]]" in PAGE or f"`{name}`" in PAGE
 
 
 def test_the_examples_of_the_page_are_right() -> None:
     examples = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         assert server_config(parse_machine_file(example, "page"), {"HOME": "/home/ci"}).warnings == ()
+
+
+def test_every_variable_of_hooks_is_there() -> None:
+    named = {name for key in ROWS for name in re.findall(r"[A-Z_]+", key)}
+    assert set(HOOK_VARIABLES) <= named
+    assert all(f"`{name}`" in PAGE for name in HOME_VARIABLES)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from ekaci_core.config.problems import ConfigurationProblems
 from ekaci_core.registry import Registry, load_registry
-from ekaci_core.server.configuring import configuration, judge, missing_plugins
+from ekaci_core.server.configuring import configuration, judge, judge_repository, missing_plugins
 from ekaci_core.telemetry import LOG
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "data/config_examples").glob("*.toml"))
@@ -58,3 +59,14 @@ def test_what_no_plugin_brings_is_named(tmp_path: Path) -> None:
         f"{file}:8: caches[0].credentials: no active plugin brings the credential source none",
         f"{file}:6: caches[0].cache_type: no active plugin brings the cache type nix-copy",
     ]
+
+
+def test_a_hook_of_a_repository_that_would_push_nothing_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    for words, warned in ((["nix", "copy"], True), (["nix", "copy", "$OUT_PATHS"], False)):
+        hook = {"name": "push", "command": words}
+        file.write_text(json.dumps({"jobs": {"a": {"file": "a.nix", "post_build_hooks": [hook]}}}))
+        found = judge_repository(file)
+        assert len(found) == warned
+        where = f'{file}: jobs.a.post_build_hooks[0].command: it has no "$OUT_PATHS"'
+        assert all(each.startswith(where) for each in found)

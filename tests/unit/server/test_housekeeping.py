@@ -10,13 +10,18 @@ import pytest
 
 from ekaci_core.config.bounds import RetentionSettings
 from ekaci_core.git.mirror import Mirrors
+from ekaci_core.model.forge import Branch
+from ekaci_core.model.hook import HookState
 from ekaci_core.model.review import ReviewState
-from ekaci_core.server.housekeeping import DELIVERIES_SECONDS, MIRRORS_SECONDS, Housekeeping
+from ekaci_core.server.housekeeping import DELIVERIES_SECONDS, HOOKS_SECONDS, MIRRORS_SECONDS, Housekeeping
 from ekaci_core.server.server_places import ServerPlaces
 from ekaci_core.store import open_store
 from ekaci_core.store.delivery import DeliveryState
+from ekaci_core.store.hook_execution import HookOccasion
 from ekaci_core.testing.builders import SilentLogger
-from ekaci_core.testing.store_forges import HERE, wish
+from ekaci_core.testing.facts import evaluated, record
+from ekaci_core.testing.store_forges import HERE, sha, wish
+from ekaci_core.testing.store_hooks import PUSH
 
 pytestmark = pytest.mark.anyio
 
@@ -83,3 +88,21 @@ def test_two_servers_do_not_work_with_one_database(tmp_path: Path) -> None:
         raise AssertionError("two are in")
     with places.alone():
         pass
+
+
+async def test_runs_of_hooks_are_forgotten_once_they_are_old(tmp_path: Path) -> None:
+    places = ServerPlaces(tmp_path / "db/sqlite.db", tmp_path / "logs", tmp_path / "work")
+    places.make()
+    now = 2 * HOOKS_SECONDS
+    async with open_store(places.database) as store:
+        await evaluated(store, [record("a")])
+        review = await store.ask_review(wish(), ReviewState.QUEUED, now=1.0)
+        occasion = HookOccasion(review=review, repository=HERE, branch=Branch("topic"), sha=sha("a"))
+        await store.want_hooks(
+            [attrs.evolve(PUSH, hook=name) for name in ("old", "young", "queued")], occasion, now=1.0
+        )
+        old, young, _ = await store.pending_hooks(limit=9)
+        for each, at in ((old, now - HOOKS_SECONDS - 1), (young, now - HOOKS_SECONDS + 1)):
+            await store.end_hook(each.id, HookState.SUCCEEDED, exit_status=0, reason="", now=at)
+        await Housekeeping(store, places, RetentionSettings(), Hands(now), SilentLogger()).clean()
+        assert [each.hook for each in await store.hook_executions()] == ["queued", "young"]

@@ -41,6 +41,11 @@ class Shelf:
             (roots / f"{drv(name).hash_part}-{name}{output}").symlink_to("/nowhere")
         return log
 
+    def aged(self, folder: Path, days_ago: float) -> None:
+        """Make all files in a folder so old."""
+        for path in folder.iterdir():
+            os.utime(path, (NOW - days_ago * DAY,) * 2)
+
     async def sweep(
         self, limits: LogLimits | None = None, *, keep: Collection[Path] = (), forgotten: bool = False
     ) -> None:
@@ -219,3 +224,32 @@ async def test_logs_of_pushes_stay_as_long_as_the_pushes_are_remembered(tmp_path
     assert [each.name for each in (tmp_path / "logs").iterdir()] == [known.hash_part]
     assert [each.name for each in (tmp_path / "logs" / known.hash_part).iterdir()] == ["hook-push-one.log"]
     assert not root.is_symlink(), "what waits to be pushed has roots of its own"
+
+
+async def test_logs_of_hooks_are_compressed_and_go_with_the_builds(shelf: Shelf) -> None:
+    build = shelf.built("a", size=10)
+    hook = build.with_name("hook-push.log")
+    with BuildLog(hook) as log:
+        log.write(b"pushed\n" * 10_000)
+    (build.parent / "hook-push.log.gz.abc.new").touch()
+    of_cache = build.with_name("hook-push-main.log")
+    of_cache.write_bytes(b"it is appended to\n" * 10_000)
+    shelf.aged(build.parent, days_ago=2)
+    await shelf.sweep()
+    assert sorted(path.name for path in build.parent.iterdir()) == ["build.log", of_cache.name, "hook-push.log.gz"]
+    with open_log(hook) as found:
+        assert found.size == 70_000
+    shelf.aged(build.parent, days_ago=40)
+    await shelf.sweep()
+    assert not build.parent.exists()
+
+
+async def test_a_hook_that_writes_keeps_the_logs_of_its_derivation(shelf: Shelf) -> None:
+    build = shelf.built("a", days_ago=40)
+    with BuildLog(build.with_name("hook-push.log")) as log:
+        log.write(b"begun\n")
+        shelf.aged(build.parent, days_ago=40)
+        await shelf.sweep()
+        assert build.exists()
+    await shelf.sweep()
+    assert not build.parent.exists()

@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from ekaci_core.model.hook import HookState
 from ekaci_core.model.review import ReviewState
 from ekaci_core.store.delivery import DeliveryState
 from ekaci_core.store.migrate import migrations, prepare
@@ -31,4 +32,5 @@ def test_every_table_is_on_the_page() -> None:
 
 def test_every_state_is_on_the_page() -> None:
     assert first_cells("### `delivery.state`") == {state.value for state in DeliveryState}
+    assert first_cells("### `hook_execution.state`") == {state.value for state in HookState}
     assert first_cells("### `review.state`") == {state.value for state in ReviewState}

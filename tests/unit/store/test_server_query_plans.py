@@ -11,13 +11,16 @@ from importlib import resources
 import attrs
 import pytest
 
-from ekaci_core.model.forge import Person
+from ekaci_core.model.forge import Branch, Person
+from ekaci_core.model.hook import HookState
 from ekaci_core.model.review import ReviewState
 from ekaci_core.store import (
     approvals,
     audit_records,
     deliveries,
+    derivations,
     forge_writes,
+    hook_executions,
     posts,
     pull_requests,
     pushes,
@@ -27,16 +30,20 @@ from ekaci_core.store import (
 )
 from ekaci_core.store.deliveries import NewDelivery
 from ekaci_core.store.delivery import DeliveryId, DeliveryState
+from ekaci_core.store.hook_execution import HookExecutionId, HookOccasion
 from ekaci_core.store.migrate import migrations, prepare
 from ekaci_core.store.outbox import PostId
 from ekaci_core.store.push import PushEnd, PushId, PushState, WantedPush
 from ekaci_core.store.review import ReviewId
-from ekaci_core.testing.facts import drv
+from ekaci_core.testing.facts import drv, record
 from ekaci_core.testing.scripted_cache import store_path
 from ekaci_core.testing.store_forges import FORK, HERE, THERE, check, pull_request, sha, wish
+from ekaci_core.testing.store_hooks import PUSH as HOOK
 from ekaci_core.testing.store_shared_checks import join, leave
 
 DELIVERY, REVIEW, POST, PUSH = DeliveryId(1), ReviewId(1), PostId(1), PushId(1)
+EXECUTION = HookExecutionId(1)
+OCCASION = HookOccasion(review=REVIEW, repository=HERE, branch=Branch("topic"), sha=sha("a"))
 WANTED = WantedPush(cache="one", path=store_path("a"), derivation=drv("a"), repository=HERE)
 QUEUED = ReviewState.QUEUED
 Work = Callable[[sqlite3.Connection], object]
@@ -106,6 +113,15 @@ SEARCHES: dict[str, Work] = {
         tx, subject=None, repository=HERE, limit=9, before=None
     ),
     "prune_audit_records": lambda tx: audit_records.prune(tx, 1e9, 10),
+    "want_hooks": lambda tx: hook_executions.want(tx, [HOOK, attrs.evolve(HOOK, hook="new")], OCCASION, 2.0),
+    "pending_hooks": lambda tx: hook_executions.pending(tx, 10, 1),
+    "begin_hook": lambda tx: hook_executions.begin(tx, EXECUTION, "/log", 1.0),
+    "end_hook": lambda tx: hook_executions.end(tx, EXECUTION, HookState.FAILED, exit_status=1, reason="", now=1.0),
+    "recover_hooks": lambda tx: hook_executions.recover(tx, 1.0),
+    "hook_executions in a state": lambda tx: hook_executions.newest(tx, HookState.FAILED, 10, EXECUTION),
+    "hook_executions before one": lambda tx: hook_executions.newest(tx, None, 10, EXECUTION),
+    "prune_hooks": lambda tx: hook_executions.prune(tx, 1e9, 10),
+    "built_at": lambda tx: hook_executions.built_at(tx, [1]),
     "note_installed": lambda tx: repositories.note_installed(tx, "f", "i", [HERE], 1.0),
     "note_uninstalled": lambda tx: repositories.note_uninstalled(tx, "f", "i", [HERE]),
 }
@@ -113,6 +129,7 @@ SEARCHES: dict[str, Work] = {
 # These read an index, or a table, in its order until they have enough; the index of some holds only what is wanted.
 WALKS: dict[str, tuple[Work, str]] = {
     "deliveries": (lambda tx: deliveries.newest(tx, None, 10, None), "SCAN d"),
+    "hook_executions": (lambda tx: hook_executions.newest(tx, None, 10, None), "SCAN e"),
     "live_reviews": (reviews.live, "SCAN v USING INDEX review_live"),
     "known_pull_requests": (
         lambda tx: pull_requests.newest(tx, None, open_only=False, limit=9),
@@ -145,6 +162,8 @@ def connection() -> Iterator[sqlite3.Connection]:
         deliveries.add(connection, [NewDelivery("f", "i", "name", "push", b"x", 1.0)])
         reviews.ask(connection, wish(), QUEUED, 1.0)
         posts.want(connection, [check()], 1.0)
+        derivations.add(connection, [record("a")])
+        hook_executions.want(connection, [HOOK], OCCASION, 1.0)
         pull_requests.note(connection, pull_request(head_repository=FORK), 1.0)
         yield connection
 

@@ -22,6 +22,7 @@ _MODULES: Final = {
     "credentials": ("credentials",),
     "deliveries": ("deliveries",),
     "drv": ("drv",),
+    "hooks": ("hooks",),
     "logs": ("logs",),
     "plugins": ("plugins",),
     "poll": ("poll",),

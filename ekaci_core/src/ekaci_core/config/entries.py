@@ -14,6 +14,7 @@ from ekaci_core.api.credentials import CredentialUse
 from ekaci_core.api.forge import ForgeConfig
 from ekaci_core.config.convert import Located, WrongMembers, WrongValue, address, locate, named, shown_key
 from ekaci_core.config.hiding import hide_secrets, without_user_info
+from ekaci_core.config.hooks import HOOK_TABLES, HookEntry, HookKeys
 from ekaci_core.config.rules import Text, one_of, within
 from ekaci_core.model.policy import Permissions
 from ekaci_core.model.secret import Secret
@@ -138,6 +139,16 @@ class Entries:
             if keys is not None:
                 values = {name: getattr(keys, name) for name in known}
                 entries.append(CacheEntry(at, **values, settings=rest, config=config))
+        return tuple(entries)
+
+    def hooks(self, name: str, raw: object) -> tuple[HookEntry, ...]:
+        """Structure ``[[post_build_hooks]]``, or the other of `HOOK_TABLES`."""
+        entries = []
+        for at, table in self._tables(name, raw):
+            keys = self._structured(table, HookKeys, at)
+            if keys is not None:
+                given = {field.name: getattr(keys, field.name) for field in attrs.fields(HookKeys)}
+                entries.append(HookEntry(**given, at=at, fod=name == HOOK_TABLES[1]))
         return tuple(entries)
 
     def forges(self, name: str, raw: object, kind: type[Any] | None) -> tuple[ForgeEntry, ...]:

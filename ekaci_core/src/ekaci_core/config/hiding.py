@@ -48,6 +48,10 @@ def without_user_info(text: str) -> str:
 def register_secrets(converter: Converter) -> None:
     """Make a converter know `Secret`. What it says of a wrong value never shows it."""
     converter.register_structure_hook(Secret, lambda value, _: _secret(value))
+    converter.register_structure_hook_func(
+        lambda kind: kind == str | Secret,
+        lambda value, _: _secret(value) if isinstance(value, Secret) else converter.structure(value, str),
+    )
 
 
 def _secret(value: object) -> Secret:

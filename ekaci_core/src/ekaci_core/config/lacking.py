@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,18 @@ from ekaci_core.config.convert import address
 from ekaci_core.config.problems import Problem
 from ekaci_core.config.rules import is_web_address
 from ekaci_core.config.server import ServerConfig
+from ekaci_core.process.sandbox import BUBBLEWRAP
 
 
 def lacking(config: ServerConfig, environment: Mapping[str, str]) -> tuple[Problem, ...]:
-    """Name variables that are not set and files that are not there or cannot be read."""
+    """Name variables that are not set, files that are not there or cannot be read, and a sandbox that is missing."""
     found = []
     for at, use in credential_uses(config):
         where = address(f"{at}.credentials", use.source)
         for key, what in _of_source(use, environment):
             spot = f"{where}.{key}" if key else where
             found.append(Problem(spot, what, config.places.nearest(spot)))
+    found += [Problem(spot, what, config.places.nearest(spot)) for spot, what in _of_hooks(config, environment)]
     return tuple(found)
 
 
@@ -34,6 +37,20 @@ def credential_uses(config: ServerConfig) -> Iterator[tuple[str, CredentialUse]]
             yield forge.at, forge.config.credentials
     for cache in config.caches:
         yield cache.at, cache.credentials
+
+
+def _of_hooks(config: ServerConfig, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    sandboxed = [hook for hook in config.hooks if hook.sandbox]
+    bubblewrap = shutil.which(BUBBLEWRAP, path=environment.get("PATH", os.defpath))
+    for hook in sandboxed:
+        if bubblewrap is None:
+            yield (
+                hook.at,
+                f"bubblewrap ({BUBBLEWRAP}) is not on PATH here, and without its sandbox the hook does not run",
+            )
+        for index, path in enumerate(hook.ro_bind):
+            if not path.exists():
+                yield address(f"{hook.at}.ro_bind", index), f"there is no {path} here"
 
 
 def _of_source(use: CredentialUse, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:

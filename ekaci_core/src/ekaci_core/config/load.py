@@ -19,6 +19,7 @@ from ekaci_core.config.default_paths import data_home, socket_places
 from ekaci_core.config.entries import GITHUB_APPS, CacheEntry, Entries, ForgeEntry
 from ekaci_core.config.given import Given, overlay
 from ekaci_core.config.hiding import register_secrets
+from ekaci_core.config.hooks import HOOK_TABLES, HookEntry, hook_faults, names_no_path
 from ekaci_core.config.implicit import add_implicit
 from ekaci_core.config.machine_file import MachineFile, read_machine_file
 from ekaci_core.config.machines import forbidden_machines
@@ -37,7 +38,7 @@ from ekaci_core.config.variables import given_by_variables
 DO: Final = "see docs/reference/server-configuration.md; `ekaci config check FILE` judges a file"
 CALLBACK_PATH: Final = "/github/auth/callback"
 
-_ARRAYS: Final = ("caches", "builders")
+_ARRAYS: Final = ("caches", "builders", *HOOK_TABLES)
 _SAME_NAME: Final = (
     "require_approval",
     "merge_queue_require_approval",
@@ -117,9 +118,11 @@ class _Loading:
             for name, kind in self._shapes.forges.items()
             for entry in entries.forges(name, contents.get(name, []), kind)
         ]
-        self._complain(entries.faults)
+        hooks = [each for name in HOOK_TABLES for each in entries.hooks(name, contents.get(name, []))]
+        self._complain([*entries.faults, *hook_faults(hooks, [each.id for each in caches])])
         self._notice(contents)
-        result = self._complete(shape or ServerShape(), caches, forges)
+        self._notice_hooks(hooks)
+        result = attrs.evolve(self._complete(shape or ServerShape(), caches, forges), hooks=tuple(hooks))
         if shape is not None:  # otherwise nobody knows what is allowed
             self._complain(forbidden_machines(result))
         if self._faults:
@@ -188,7 +191,7 @@ class _Loading:
         return written or (*places, Path("/"))[0]
 
     def _notice(self, contents: Mapping[str, Any]) -> None:
-        for name in ("caches", *self._shapes.forges):
+        for name in ("caches", *HOOK_TABLES, *self._shapes.forges):
             tables = contents.get(name, [])
             for index, table in enumerate(tables if isinstance(tables, list) else ()):
                 odd = odd_permissions(table) if isinstance(table, Mapping) else None
@@ -198,6 +201,12 @@ class _Loading:
         if self._places.origin("web.bundle_path") is not None:
             what = "nothing reads it: the pages come with EkaCI"
             self._warnings.append(self._problem(Located("web.bundle_path", what, "web.bundle_path")))
+
+    def _notice_hooks(self, hooks: Iterable[HookEntry]) -> None:
+        for entry in hooks:
+            at = address(entry.at, "command")
+            if (odd := names_no_path(entry.command)) is not None:
+                self._warnings.append(self._problem(Located(at, odd, at)))
 
     def _complain(self, found: Iterable[Located]) -> None:
         self._faults += [self._problem(each) for each in found]

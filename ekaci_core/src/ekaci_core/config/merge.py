@@ -9,7 +9,14 @@ import attrs
 
 from ekaci_core.config.suggest import nearest
 from ekaci_core.model.errors import UsageFault
-from ekaci_core.model.repository import ImpactSettings, Job, RepositoryConfig, SizeCheck, SummarySettings
+from ekaci_core.model.repository import (
+    ImpactSettings,
+    Job,
+    PostBuildHook,
+    RepositoryConfig,
+    SizeCheck,
+    SummarySettings,
+)
 
 
 @attrs.frozen
@@ -26,6 +33,8 @@ class ReviewJob:
     allow_eval_failures: bool = False
     caches: tuple[str, ...] = ()
     size_check: SizeCheck | None = None
+    post_build_hooks: tuple[PostBuildHook, ...] = ()
+    fod_post_build_hooks: tuple[PostBuildHook, ...] = ()
 
     @property
     def missing_on(self) -> Literal["base", "head"] | None:
@@ -78,4 +87,12 @@ def _review_job(name: str, base: Job | None, head: Job | None) -> ReviewJob:
         allow_eval_failures=base.allow_eval_failures,
         caches=base.caches,
         size_check=base.size_check,
+        post_build_hooks=_kept(base.post_build_hooks, head.post_build_hooks if head else ()),
+        fod_post_build_hooks=_kept(base.fod_post_build_hooks, head.fod_post_build_hooks if head else ()),
     )
+
+
+def _kept(base: Sequence[PostBuildHook], head: Sequence[PostBuildHook]) -> tuple[PostBuildHook, ...]:
+    """Keep base's hooks, as base has them, that head did not take away."""
+    names = {hook.name for hook in head}
+    return tuple(hook for hook in base if hook.name in names)

@@ -8,6 +8,7 @@ import attrs
 
 from ekaci_core.config.bounds import BuildingSettings, RetentionSettings
 from ekaci_core.config.entries import CacheEntry, ForgeEntry
+from ekaci_core.config.hooks import HookEntry
 from ekaci_core.config.machine_file import MachineFile
 from ekaci_core.config.problems import Places, Problem
 from ekaci_core.config.server_parts import (
@@ -46,6 +47,7 @@ class ServerConfig:
         rebuild: changes that are not built.
         retention: what is kept, and for how long.
         caches: ``[[caches]]``.
+        hooks: ``[[post_build_hooks]]``, then ``[[fod_post_build_hooks]]``.
         forges: the entries of all forges' arrays, each with the secret of its webhooks.
         warnings: what may not be meant so.
         places: where each value comes from.
@@ -74,4 +76,5 @@ class ServerConfig:
     caches: tuple[CacheEntry, ...]
     forges: tuple[ForgeEntry, ...]
     warnings: tuple[Problem, ...]
+    hooks: tuple[HookEntry, ...] = ()
     places: Places = attrs.field(repr=False)

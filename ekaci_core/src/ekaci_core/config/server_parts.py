@@ -74,6 +74,7 @@ class SecuritySettings:
         allow_insecure_webhooks: deliveries are believed without a secret.
         allow_private_cache_hosts: caches may be on this machine or in private networks.
         allowed_hook_repos: repositories, by patterns, whose own post-build hooks are run.
+        repository_hook_network: those have the machine's network.
         audit_hooks: an audit record is written of every hook.
         max_hook_timeout_seconds: a hook that takes so long is ended.
     """
@@ -82,6 +83,7 @@ class SecuritySettings:
     allow_insecure_webhooks: bool = False
     allow_private_cache_hosts: bool = False
     allowed_hook_repos: tuple[Glob, ...] = ()
+    repository_hook_network: bool = True
     audit_hooks: bool = True
     max_hook_timeout_seconds: Annotated[int, within(1, 86_400)] = 300
 

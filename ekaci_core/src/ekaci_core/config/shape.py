@@ -9,6 +9,7 @@ import attrs
 from cattrs import Converter
 
 from ekaci_core.config.convert import expected, strict_converter
+from ekaci_core.model.hook import HOOK_NAME_WORDS, is_hook_name, is_hook_variable
 
 LONGEST_NAME: Final = 200
 
@@ -16,6 +17,10 @@ Name = NewType("Name", str)
 """What reports print: 1 to `LONGEST_NAME` printable characters."""
 Text = NewType("Text", str)
 """Not empty, without NUL."""
+HookName = NewType("HookName", str)
+"""`HOOK_NAME_WORDS`."""
+HookVariable = NewType("HookVariable", str)
+"""Of a variable that no hook has from us."""
 SourceFile = NewType("SourceFile", str)
 """A path below the repository's root; structured without leading slash and empty parts."""
 Count = NewType("Count", int)
@@ -28,9 +33,9 @@ Percentage = NewType("Percentage", float)
 class HookShape:
     """One of ``post_build_hooks``."""
 
-    name: Name
+    name: HookName
     command: tuple[Text, ...]
-    env: Mapping[Name, str] = attrs.field(factory=dict)
+    env: Mapping[HookVariable, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -115,6 +120,8 @@ def shape_converter() -> Converter:
     converter = strict_converter()
     converter.register_structure_hook_func(lambda kind: kind is Name, _name)
     converter.register_structure_hook_func(lambda kind: kind is Text, _text)
+    converter.register_structure_hook_func(lambda kind: kind is HookName, _hook_name)
+    converter.register_structure_hook_func(lambda kind: kind is HookVariable, _hook_variable)
     converter.register_structure_hook_func(lambda kind: kind is SourceFile, _source_file)
     converter.register_structure_hook_func(lambda kind: kind is Count, _count)
     converter.register_structure_hook_func(lambda kind: kind is Percentage, _percentage)
@@ -143,6 +150,20 @@ def _name(value: object, _: object) -> Name:
     if not text.isprintable() or not 1 <= len(text) <= LONGEST_NAME:
         expected(f"1 to {LONGEST_NAME} printable characters", text)
     return Name(text)
+
+
+def _hook_name(value: object, _: object) -> HookName:
+    text = _strict.structure(value, str)
+    if not is_hook_name(text):
+        expected(HOOK_NAME_WORDS, text)
+    return HookName(text)
+
+
+def _hook_variable(value: object, _: object) -> HookVariable:
+    text = _strict.structure(value, str)
+    if not is_hook_variable(text):
+        expected("the name of a variable, and none that every hook is given", text)
+    return HookVariable(text)
 
 
 def _text(value: object, _: object) -> Text:

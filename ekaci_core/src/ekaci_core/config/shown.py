@@ -10,6 +10,7 @@ import attrs
 from ekaci_core.api.credentials import CredentialUse
 from ekaci_core.config.convert import address
 from ekaci_core.config.hiding import hide_secrets, without_user_info
+from ekaci_core.config.hooks import HookKeys
 from ekaci_core.config.problems import Origin, OriginKind
 from ekaci_core.config.schema import settings
 from ekaci_core.config.server import ServerConfig
@@ -67,6 +68,9 @@ def _entries(config: ServerConfig) -> Iterator[tuple[str, Any]]:
         yield from _flat(
             cache.at, {**{key: keys[key] for key in keys if key not in ("at", "settings", "config")}, **cache.settings}
         )
+    for hook in config.hooks:
+        keys = {field.name: getattr(hook, field.name) for field in attrs.fields(HookKeys)}
+        yield from _flat(hook.at, keys)
 
 
 def _flat(at: str, table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

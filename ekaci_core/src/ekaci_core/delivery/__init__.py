@@ -1,4 +1,7 @@
-"""Brings what was built to caches: what may go where, a queue of rows, and one loop for each cache."""
+"""Brings what was built to caches: what may go where, a queue of rows, and one loop for each cache.
+
+Post-build hooks have a package of their own, `delivery.hooks`.
+"""
 
 from ekaci_core.delivery.auditing import Auditing
 from ekaci_core.delivery.cache_pushes import PushParts

@@ -206,6 +206,7 @@ async def running(
     timeout_seconds: float | None = None,
     grace_seconds: float = GRACE_SECONDS,
     die_with_parent: bool = True,
+    inherited: Sequence[int] = (),
 ) -> AsyncIterator[Child]:
     """Run a program for as long as the context is open.
 
@@ -225,6 +226,7 @@ async def running(
         timeout_seconds: deadline for the whole context.
         grace_seconds: see above.
         die_with_parent: have the system send it SIGTERM when we are killed, where the system can.
+        inherited: open descriptors of ours that it has, too.
 
     Raises:
         ProgramMissing: there is no such program.
@@ -238,6 +240,7 @@ async def running(
         stdin=subprocess.DEVNULL if stdin == "null" else subprocess.PIPE,
         stderr=_STDERR[stderr],
         die_with_parent=die_with_parent,
+        inherited=inherited,
     )
     child = Child(process, argv[0], max_output_bytes, line_bytes)
     failure: Exception | None = None

@@ -27,8 +27,9 @@ def spawn(
     stdin: int,
     stderr: int,
     die_with_parent: bool,
+    inherited: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start ``argv`` with stdout on a pipe; pipes are non-blocking on our side.
+    """Start ``argv`` with stdout on a pipe; pipes are non-blocking on our side. It has the ``inherited`` descriptors.
 
     Raises:
         ProgramMissing: there is no such program.
@@ -48,6 +49,7 @@ def spawn(
             stderr=stderr,
             bufsize=0,
             start_new_session=True,
+            pass_fds=inherited,
         )
     except OSError as error:
         raise InfrastructureFault(

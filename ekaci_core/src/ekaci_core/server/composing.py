@@ -15,6 +15,7 @@ from ekaci_core.config.hiding import config_secrets
 from ekaci_core.config.load import server_converter
 from ekaci_core.config.secret_variables import secret_variables
 from ekaci_core.config.server import ServerConfig
+from ekaci_core.delivery.hooks import HookQueue
 from ekaci_core.git.mirror import Mirrors
 from ekaci_core.intake import Intake, IntakePolicy
 from ekaci_core.intake.polling import Polling
@@ -34,6 +35,7 @@ from ekaci_core.server.configuring import shapes_of
 from ekaci_core.server.credentials import Credentials
 from ekaci_core.server.delivering import Delivering, Surroundings, open_delivering
 from ekaci_core.server.forges import Forges, open_forges
+from ekaci_core.server.hooks import hooks_of
 from ekaci_core.server.options import ReviewOptions
 from ekaci_core.server.review_parts import ReviewLimits, ReviewParts
 from ekaci_core.server.reviewing import Reviewing
@@ -60,6 +62,7 @@ class Services:
     places: ServerPlaces
     credentials: Credentials
     delivering: Delivering
+    hooks: HookQueue
 
     @property
     def store(self) -> Store:
@@ -117,7 +120,7 @@ class _Opening:
         places = ServerPlaces.of(config)
         places.make()
         self.stack.enter_context(places.alone())
-        parts, credentials, delivering = await self._parts(places)
+        parts, credentials, delivering, hooks = await self._parts(places)
         store, forges = parts.store, parts.forges
         asked, arrivals = Wakeup(), Wakeup()
         publisher = Publisher(store, forges.serving, clock, log, parts.posted)
@@ -137,9 +140,10 @@ class _Opening:
             places,
             credentials,
             delivering,
+            hooks,
         )
 
-    async def _parts(self, places: ServerPlaces) -> tuple[ReviewParts, Credentials, Delivering]:
+    async def _parts(self, places: ServerPlaces) -> tuple[ReviewParts, Credentials, Delivering, HookQueue]:
         """Open what reviews are made with."""
         config, clock, log = self.config, self.clock, self.log
         context = self._context()
@@ -151,6 +155,7 @@ class _Opening:
         scheduler = await self._scheduler(store, nix, context, instances, places)
         around = Surroundings(store, places, context.environment, clock, log)
         delivering = await open_delivering(config, instances, around)
+        hooks = hooks_of(config, store, places, context)
         folders = CheckoutFolders(places.worktrees, private_folder())
         await folders.prune()
         parts = ReviewParts(
@@ -162,15 +167,16 @@ class _Opening:
             context,
             SharedBuilds(scheduler, store, clock, log),
             _options(config),
-            folders,
+            await _folders(places),
             places.evaluations,
             _limits(config),
             clock,
             log,
             Wakeup(),
             delivering.offering,
+            hooks.wishes,
         )
-        return parts, credentials, delivering
+        return parts, credentials, delivering, hooks.queue
 
     def _context(self) -> PluginContext:
         secret = secret_variables(self.config, self.environment)
@@ -231,6 +237,12 @@ class _Opening:
             reviews_changed=asked.wake,
             told=forges.told,
         )
+
+
+async def _folders(places: ServerPlaces) -> CheckoutFolders:
+    folders = CheckoutFolders(places.worktrees, private_folder())
+    await folders.prune()
+    return folders
 
 
 def _warn_of(nix: Nix, log: Logger) -> None:

@@ -13,6 +13,7 @@ from ekaci_core.config.builders import parse_builders
 from ekaci_core.config.convert import address
 from ekaci_core.config.faults import ConfigurationFault
 from ekaci_core.config.given import Given
+from ekaci_core.config.hooks import hook_notes
 from ekaci_core.config.lacking import credential_uses, lacking
 from ekaci_core.config.load import DO, server_config
 from ekaci_core.config.machine_file import MachineFile, read_machine_file
@@ -91,7 +92,8 @@ def judge_repository(file: Path) -> tuple[str, ...]:
         raise UsageFault("there is no such file", where=str(file), do="name a file that is there") from None
     except OSError as error:
         raise UsageFault(f"cannot be read: {error.strerror}", where=str(file), do="mend its permissions") from None
-    return parse_repository_config(text, str(file)).warnings
+    config = parse_repository_config(text, str(file))
+    return (*config.warnings, *(f"{config.origin}: {note}" for note in hook_notes(config.jobs.values())))
 
 
 def missing_plugins(config: ServerConfig, registry: Registry) -> tuple[Problem, ...]:

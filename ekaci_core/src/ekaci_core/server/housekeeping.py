@@ -22,6 +22,8 @@ POSTS_SECONDS: Final = 90 * 86_400.0
 """What stands at a forge is remembered for so long after its last change."""
 AUDIT_SECONDS: Final = 90 * 86_400.0
 """Audit records stay for so long."""
+HOOKS_SECONDS: Final = 90 * 86_400.0
+"""Runs of hooks that have ended are remembered for so long."""
 
 MIRRORS_SECONDS: Final = 7 * 86_400.0
 """Copies of repositories that no forge gives us any more go when nothing was fetched for so long: it may come back."""
@@ -63,6 +65,7 @@ class Housekeeping:
         await self._store.prune_posts(before=now - POSTS_SECONDS)
         await self._store.prune_review_checks(before=now - POSTS_SECONDS)
         await self._store.prune_results(before=now - settings.evaluations_max_age_seconds)
+        await self._store.prune_hooks(before=now - HOOKS_SECONDS)
         limits = LogLimits(settings.logs_total_bytes, settings.logs_max_age_seconds)
         await Retention(self._store, self._places.logs, self._places.outputs, limits).sweep(
             now=now, since=now - _YOUNG_SECONDS, keep=(), forgotten=True

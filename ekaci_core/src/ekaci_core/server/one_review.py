@@ -12,6 +12,7 @@ import attrs
 from ekaci_core.api import Check, CheckStatus, Forge, InfrastructureFault, UsageFault
 from ekaci_core.bus import Broadcast
 from ekaci_core.config.faults import UnusableJobFile
+from ekaci_core.config.merge import ReviewJob
 from ekaci_core.config.repository import CONFIG_FILES, find_repository_config
 from ekaci_core.config.review import ReviewConfiguration, combine
 from ekaci_core.config.weights import matches_repository, weight_of
@@ -162,9 +163,10 @@ class OneReview:
                 results = Results(pushes, compared.jobs, parts.log)
                 with work.stages.stage("building"):
                     result = await self._build(compared, results)
-                await self._conclude(await work.report(compared, result), results)
+                report = await work.report(compared, result)
+                await self._conclude(report, results, inputs.configuration.jobs)
 
-    async def _conclude(self, report: Report, results: Results) -> None:
+    async def _conclude(self, report: Report, results: Results, jobs: Sequence[ReviewJob]) -> None:
         if report.infrastructure:
             what = "; ".join(report.infrastructure)
             raise InfrastructureFault(what, where="builds", do="it is tried again by itself")
@@ -172,6 +174,7 @@ class OneReview:
         wanted = check_results.concluded(self._subject(), report, most=self._parts.limits.max_failed_checks)
         await self._want([*checks.outdated(self._subject(), await self._standing(), wanted), *wanted])
         await results.all()  # caches never delay a verdict
+        await self._parts.hooks.want(self._record, report.jobs, jobs)
         await self._parts.store.finish_review(
             self._record.id,
             decision=report.verdict.decision.value,

@@ -21,10 +21,10 @@ from ekaci_core.store.contract import Store
 
 _HASH: Final = re.compile(r"[0-9a-df-np-sv-z]{32}")
 _DAY_SECONDS: Final = 24 * 60 * 60
-_PLAIN: Final = "build.log"
-_SEALED: Final = "build.log.gz"
-_OF_HOOK: Final = re.compile(r"hook-.*\.log")
-"""Logs of what ran after a build stay as they are: they are short."""
+# The logs of pushes to caches begin so. They are appended to, and short: they stay as they are.
+_PUSH: Final = "hook-push-"
+# Of the build, and of each hook that was run of it; the forms in which `LogFiles` keeps a log have more behind.
+_LOG: Final = re.compile(r"(build\.log|hook-.+\.log)((?:\.gz)?(?:\.\d{20}|\.[^.]*\.?new)?)")
 
 
 @attrs.frozen
@@ -42,7 +42,7 @@ class LogLimits:
 
 @attrs.frozen
 class LogFolder:
-    """The folder of one derivation's log.
+    """The folder of one derivation's logs: of its build, and of hooks.
 
     ``written_at`` is in seconds since the epoch, ``size`` in bytes; ``finished`` says that nothing is left to compress.
     """
@@ -119,7 +119,7 @@ class Retention:
             logs, faults = _compressed(found, {*keep, *(log.path for log in found if log.written_at < oldest)})
             unknown = [] if logged is None else [log for log in logs if log.hash_part not in logged]
             for log in {*expired(logs, self.limits, now), *unknown}:
-                if log.written_at < since and log.path not in keep and not is_live(log.path / _PLAIN):
+                if log.written_at < since and log.path not in keep and not _in_use(log.path):
                     shutil.rmtree(log.path)
             for root in () if mentioned is None else _roots_in(self.roots_dir, mentioned):
                 root.unlink()
@@ -148,11 +148,25 @@ def _measured(folder: Path) -> LogFolder:
         folder,
         folder.stat().st_mtime if written_at is None else written_at,
         sum(status.st_size for _, status in found),
-        finished=all(
-            name == _SEALED or (name == _PLAIN and status.st_size < SEAL_FROM_BYTES) or _OF_HOOK.fullmatch(name)
-            for name, status in found
-        ),
+        finished=all(_is_finished(name, status.st_size) for name, status in found),
     )
+
+
+def _is_finished(name: str, size: int) -> bool:
+    form = _LOG.fullmatch(name)
+    if form is not None and name.startswith(_PUSH):
+        return True
+    return form is not None and (form[2] == ".gz" or (form[2] == "" and size < SEAL_FROM_BYTES))
+
+
+def _logs_of(folder: Path) -> list[Path]:
+    """Name the logs in a folder by their plain files, whatever form they are in."""
+    with os.scandir(folder) as entries:
+        return sorted({folder / form[1] for each in entries if (form := _LOG.fullmatch(each.name))})
+
+
+def _in_use(folder: Path) -> bool:
+    return any(is_live(path) for path in _logs_of(folder))
 
 
 def _compressed(logs: Iterable[LogFolder], but: Collection[Path]) -> tuple[list[LogFolder], list[OSError]]:
@@ -162,12 +176,14 @@ def _compressed(logs: Iterable[LogFolder], but: Collection[Path]) -> tuple[list[
         if log.finished or log.path in but:
             after.append(log)
             continue
-        path = log.path / _PLAIN
-        try:
-            sweep_unfinished(path)
-            seal(path)
-        except OSError as error:
-            faults.append(error)
+        for path in _logs_of(log.path):
+            if path.name.startswith(_PUSH):
+                continue
+            try:
+                sweep_unfinished(path)
+                seal(path)
+            except OSError as error:
+                faults.append(error)
         after.append(_measured(log.path))
     return after, faults
 

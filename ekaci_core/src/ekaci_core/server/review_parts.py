@@ -10,6 +10,7 @@ import attrs
 from ekaci_core.api import Check, Clock, Evaluator, Logger, PluginContext
 from ekaci_core.bus import Wakeup
 from ekaci_core.delivery import Offering
+from ekaci_core.delivery.hooks import HookWishes
 from ekaci_core.git.mirror import Mirrors
 from ekaci_core.model.forge import RepositoryId
 from ekaci_core.model.ids import CommitSha
@@ -55,6 +56,7 @@ class ReviewParts:
         roots: the folder of evaluations' gc roots.
         posted: woken when something is wanted at a forge.
         offering: brings what is built to caches.
+        hooks: takes what is to be run of what was built.
     """
 
     store: Store
@@ -72,6 +74,7 @@ class ReviewParts:
     log: Logger
     posted: Wakeup
     offering: Offering
+    hooks: HookWishes
 
     async def want(self, record: ReviewRecord, wanted: Sequence[Check]) -> int:
         """Say what a review wants to stand at its commit; what differs from before in its time alone changes nothing.

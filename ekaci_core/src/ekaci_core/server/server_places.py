@@ -57,6 +57,11 @@ class ServerPlaces:
         """Checkouts, while something is evaluated."""
         return self.workspace / "worktrees"
 
+    @property
+    def hooks(self) -> Path:
+        """A folder for each hook that runs."""
+        return self.workspace / "hooks"
+
     def make(self) -> None:
         """Make the folders.
 

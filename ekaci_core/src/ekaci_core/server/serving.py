@@ -98,6 +98,7 @@ async def _run(
             for loop in services.delivering.pushing.loops:
                 working.start_soon(enduring, f"cache {loop.rule.id}", loop.run, log, name=f"cache {loop.rule.id}")
             working.start_soon(enduring, "reviews", services.reviewing.run, log, name="reviews")
+            working.start_soon(enduring, "hooks", services.hooks.run, log, name="hooks")
             working.start_soon(services.intake.run, name="intake")
             working.start_soon(services.reconciling.run, name="reconciling")
             working.start_soon(services.polling.run, name="polling")
@@ -135,7 +136,7 @@ def _keeping(services: Services) -> Housekeeping:
 
 
 async def _wind_down(services: Services, readiness: Readiness, manager: ServiceManager) -> None:
-    """Take nothing new, and let what is being built or pushed end; reviews go on with it until then."""
+    """Take nothing new, and let what is built, pushed and run of it end; reviews go on with it until then."""
     manager.tell("STOPPING=1")
     readiness.stop()
     grace = services.config.shutdown_grace_seconds
@@ -143,6 +144,7 @@ async def _wind_down(services: Services, readiness: Readiness, manager: ServiceM
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(services.builds.drain, grace)
         tasks.start_soon(services.delivering.pushing.drain, grace)
+        tasks.start_soon(services.hooks.drain, grace)
 
 
 def _routes(services: Services, readiness: Readiness) -> list[BaseRoute]:

@@ -13,6 +13,7 @@ from ekaci_core.api import InfrastructureFault
 from ekaci_core.server import socket_requests as asked
 from ekaci_core.server.composing import Services
 from ekaci_core.server.socket_credentials import list_credentials, reload_credentials
+from ekaci_core.server.socket_hooks import list_hooks
 from ekaci_core.server.socket_looking import Looking
 from ekaci_core.server.socket_pushes import pushes, retry_pushes
 from ekaci_core.server.socket_requests import Request, parse_request
@@ -47,6 +48,7 @@ class SocketAnswers:
             asked.DrvStatus: looking.drv_status,
             asked.Credentials: partial(list_credentials, services),
             asked.Pushes: partial(pushes, services),
+            asked.Hooks: partial(list_hooks, services),
         }
         acts: dict[type[Request], Acts] = {
             asked.ResyncChecks: steering.resync_checks,

@@ -84,6 +84,14 @@ class Delivery:
 
 
 @attrs.frozen
+class Hooks:
+    """The newest runs of post-build hooks, those in one state or all."""
+
+    state: str | None = None
+    limit: int = 100
+
+
+@attrs.frozen
 class Replay:
     """Handle a delivery again."""
 
@@ -226,6 +234,7 @@ Request = (
     | ResyncChecks
     | Deliveries
     | Delivery
+    | Hooks
     | Replay
     | Pushes
     | RetryPushes

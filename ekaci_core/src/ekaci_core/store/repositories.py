@@ -10,7 +10,16 @@ from ekaci_core.model.forge import RepositoryId
 from ekaci_core.store.queries import query
 
 # Where both names have the same row, that of the new name stays: it came later.
-_UNITED: Final = ("pull_request", "review", "post", "commit_approval", "installation", "push", "audit_record")
+_UNITED: Final = (
+    "pull_request",
+    "review",
+    "post",
+    "commit_approval",
+    "installation",
+    "push",
+    "audit_record",
+    "hook_execution",
+)
 
 
 def find(connection: sqlite3.Connection, repository: RepositoryId) -> int | None:

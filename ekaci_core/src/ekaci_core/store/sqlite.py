@@ -51,6 +51,7 @@ from ekaci_core.store.numbered import NumberedRecord
 from ekaci_core.store.sqlite_audit import SqliteAudit
 from ekaci_core.store.sqlite_deliveries import SqliteDeliveries
 from ekaci_core.store.sqlite_forge_facts import SqliteForgeFacts
+from ekaci_core.store.sqlite_hook_executions import SqliteHookExecutions
 from ekaci_core.store.sqlite_outbox import SqliteOutbox
 from ekaci_core.store.sqlite_pushes import SqlitePushes
 from ekaci_core.store.sqlite_review_checks import SqliteReviewChecks
@@ -86,6 +87,7 @@ class SqliteStore(
     SqliteAudit,
     SqliteDeliveries,
     SqliteForgeFacts,
+    SqliteHookExecutions,
     SqliteOutbox,
     SqlitePushes,
     SqliteReviewChecks,

@@ -18,6 +18,7 @@ from ekaci_core.api import Branch, Check, CommitSha, PluginContext, RepositoryId
 from ekaci_core.builtin.nix_programs import NixCommands
 from ekaci_core.bus import Broadcast, Wakeup
 from ekaci_core.delivery import Auditing, NixPaths, Offering, OpenCache, Pushing, PushParts
+from ekaci_core.delivery.hooks import HookAudit, HookRules, HookWishes
 from ekaci_core.git.mirror import Mirrors
 from ekaci_core.model.review import Occasion, ReviewState, ReviewWish
 from ekaci_core.nix.dry_run import build_plan
@@ -210,4 +211,5 @@ async def _parts(
         LOG,
         Wakeup(),
         offering,
+        HookWishes(store, HookRules(), HookAudit(store, context.clock, LOG), context.clock, LOG, Wakeup()),
     )

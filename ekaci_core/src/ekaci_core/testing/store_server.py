@@ -5,6 +5,7 @@ from __future__ import annotations
 from ekaci_core.testing.store_audit import AuditConformance
 from ekaci_core.testing.store_deliveries import DeliveryConformance
 from ekaci_core.testing.store_forge_facts import ForgeFactsConformance
+from ekaci_core.testing.store_hooks import HookConformance
 from ekaci_core.testing.store_outbox import OutboxConformance
 from ekaci_core.testing.store_pushes import PushConformance
 from ekaci_core.testing.store_reviews import ReviewConformance
@@ -16,6 +17,7 @@ class ServerConformance(
     AuditConformance,
     DeliveryConformance,
     ForgeFactsConformance,
+    HookConformance,
     OutboxConformance,
     PushConformance,
     ReviewConformance,
