@@ -166,6 +166,8 @@ async def test_a_cache_that_fails_or_hangs_touches_neither_verdict_nor_others(or
         with anyio.fail_after(30):
             while (await server.store.count_pushes())["good"].keys() != {PushState.DONE}:  # noqa: ASYNC110
                 await anyio.sleep(0.02)
+            while not {each.id: each.fault for each in await server.pushing.report()}["bad"]:  # noqa: ASYNC110
+                await anyio.sleep(0.02)
         counts = await server.store.count_pushes()
         assert counts["bad"].keys() == {PushState.PENDING}
         assert PushState.DONE not in counts["hangs"]
