@@ -13,8 +13,9 @@ import attrs
 
 from ekaci_cache_backends.nix_copy.binary_cache import BinaryCache
 from ekaci_cache_backends.nix_copy.config import NixCopyConfig
-from ekaci_cache_backends.nix_copy.destination import FolderPlace, Place, parse_destination
+from ekaci_cache_backends.nix_copy.destination import HttpPlace, Place, S3Place, SshPlace, parse_destination
 from ekaci_cache_backends.nix_copy.folder import FolderShelves
+from ekaci_cache_backends.nix_copy.http import HttpShelves
 from ekaci_cache_backends.nix_copy.nix import Nix
 from ekaci_cache_backends.nix_copy.shelves import Shelves
 from ekaci_cache_backends.nix_copy.staging import Press
@@ -51,11 +52,15 @@ class NixCopyType:
 
 async def _opened(config: NixCopyConfig, place: Place, context: PluginContext, nix: Nix, folder: Path) -> Cache:
     purpose = f"cache {config.id}"
-    if not isinstance(place, FolderPlace):
-        raise UsageFault("only folders can be pushed to", where=purpose, do="write file:///PATH")
+    if isinstance(place, S3Place | SshPlace):
+        raise UsageFault("only folders and HTTP can be pushed to", where=purpose, do="write file:///PATH")
     held = await context.credentials.open(config.credentials, purpose=purpose)
     limiter = anyio.CapacityLimiter(config.uploads)
-    shelves: Shelves = FolderShelves(place.folder, limiter)
+    shelves: Shelves
+    if isinstance(place, HttpPlace):
+        shelves = HttpShelves(place, context.addresses, limiter, config.timeout_seconds, folder)
+    else:
+        shelves = FolderShelves(place.folder, limiter)
     try:
         await shelves.check()
     except InfrastructureFault as fault:  # tomorrow its name may resolve
