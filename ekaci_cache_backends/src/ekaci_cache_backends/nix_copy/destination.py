@@ -139,12 +139,12 @@ def _endpoint(written: str, scheme: str) -> str | None:
         return None
     try:
         url = urlsplit(written if "://" in written else f"{scheme}://{written}")
-        port = url.port
+        _ = url.port
     except ValueError:
         raise _fault("endpoint is no address", "write endpoint=https://HOST:PORT") from None
     if url.scheme not in _PORTS or not url.hostname or "@" in url.netloc or url.query or url.path.strip("/"):
         raise _fault("endpoint is more or less than an address", "write endpoint=https://HOST:PORT")
-    return f"{url.scheme}://{url.netloc}" if port else f"{url.scheme}://{url.netloc}:{_PORTS[url.scheme]}"
+    return f"{url.scheme}://{url.netloc}"
 
 
 def _ssh(url: SplitResult, port: int | None) -> SshPlace:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import ssl
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
@@ -20,6 +19,7 @@ from ekaci_cache_backends.nix_copy.http_secrets import authorization
 from ekaci_cache_backends.nix_copy.http_troubles import answered, failed
 from ekaci_cache_backends.nix_copy.lines import Lines, pool_classes
 from ekaci_cache_backends.nix_copy.narinfo import kind_of
+from ekaci_cache_backends.nix_copy.parts import in_parts
 from ekaci_cache_backends.nix_copy.trouble import Trouble
 from ekaci_core.api import AddressGuard, Lease
 
@@ -47,25 +47,7 @@ class HttpShelf:
 
     async def absent(self, names: Collection[str]) -> frozenset[str]:
         """Ask for narinfos, many at once."""
-        wanted = sorted(names)
-        size = max(1, min(_CHUNK, math.ceil(len(wanted) / self._limiter.total_tokens)))
-        found: list[frozenset[str]] = []
-
-        failure: list[Trouble] = []
-
-        async def look(some: Collection[str]) -> None:
-            try:
-                found.append(await self._run(lambda: frozenset(each for each in some if not self._has(each))))
-            except Trouble as trouble:
-                failure.append(trouble)
-                tasks.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as tasks:
-            for start in range(0, len(wanted), size):
-                tasks.start_soon(look, wanted[start : start + size])
-        if failure:
-            raise failure[0]
-        return frozenset().union(*found)
+        return await in_parts(names, self._absent, self._limiter, largest=_CHUNK)
 
     async def read(self, name: str) -> bytes | None:
         """Get a small file."""
@@ -103,6 +85,9 @@ class HttpShelf:
     def cut(self) -> None:
         """Break off everything."""
         self._lines.cut()
+
+    def _absent(self, names: Sequence[str]) -> frozenset[str]:
+        return frozenset(name for name in names if not self._has(name))
 
     def _has(self, name: str, size: int | None = None) -> bool:
         answer = self._ask("HEAD", name)
@@ -199,4 +184,5 @@ class HttpShelves:
             ssl_context=ssl.create_default_context(),
         )
         pool.pool_classes_by_scheme = pool_classes(lines)
+        lines.afterwards.append(pool.clear)
         return HttpShelf(place, lines, pool, self._limiter)

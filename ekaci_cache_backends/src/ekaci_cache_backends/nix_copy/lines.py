@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from urllib3.connection import HTTPConnection
@@ -24,6 +24,8 @@ class Lines:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self.is_cut = False
+        self.afterwards: list[Callable[[], object]] = []
+        """Called when all is cut: to let go of what the connections were kept in."""
 
     def connect(self, host: str, port: int, timeout: float | None, options: Sequence[Any]) -> socket.socket:
         """Connect to the first of a host's addresses that answers.
@@ -49,6 +51,8 @@ class Lines:
                 except OSError:
                     continue  # it had ended by itself
             self._open.clear()
+        for call in self.afterwards:
+            call()
 
     def _keep(self, connected: socket.socket) -> socket.socket:
         with self._lock:

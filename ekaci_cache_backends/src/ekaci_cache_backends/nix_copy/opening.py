@@ -52,13 +52,17 @@ class NixCopyType:
 
 async def _opened(config: NixCopyConfig, place: Place, context: PluginContext, nix: Nix, folder: Path) -> Cache:
     purpose = f"cache {config.id}"
-    if isinstance(place, S3Place | SshPlace):
+    if isinstance(place, SshPlace):
         raise UsageFault("only folders and HTTP can be pushed to", where=purpose, do="write file:///PATH")
     held = await context.credentials.open(config.credentials, purpose=purpose)
     limiter = anyio.CapacityLimiter(config.uploads)
     shelves: Shelves
     if isinstance(place, HttpPlace):
         shelves = HttpShelves(place, context.addresses, limiter, config.timeout_seconds, folder)
+    elif isinstance(place, S3Place):
+        from ekaci_cache_backends.nix_copy.s3 import S3Shelves  # noqa: PLC0415 - AWS's library takes a while to load
+
+        shelves = S3Shelves(place, context.addresses, limiter, config.timeout_seconds)
     else:
         shelves = FolderShelves(place.folder, limiter)
     try:
