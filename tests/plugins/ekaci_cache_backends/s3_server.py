@@ -178,8 +178,8 @@ def _serve(port: int) -> None:
         def log_request(self, *_: object) -> None:
             pass
 
-    app = Misbehaving(DomainDispatcherApplication(create_backend_app))  # type: ignore[arg-type]
-    make_server("127.0.0.1", port, app, threaded=True, request_handler=Handler).serve_forever()  # type: ignore[arg-type]
+    app = Misbehaving(DomainDispatcherApplication(create_backend_app))
+    make_server("127.0.0.1", port, app, threaded=True, request_handler=Handler).serve_forever()
 
 
 if __name__ == "__main__":
