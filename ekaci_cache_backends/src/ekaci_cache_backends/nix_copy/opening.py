@@ -98,4 +98,4 @@ async def _checked(check: Callable[[], Awaitable[None]], config: NixCopyConfig, 
     try:
         await check()
     except InfrastructureFault as fault:  # tomorrow its name may resolve
-        context.log.warning("cache_not_reached", cache=config.id, error=str(fault))
+        context.log.warning("cache_host_not_found", cache=config.id, error=str(fault))

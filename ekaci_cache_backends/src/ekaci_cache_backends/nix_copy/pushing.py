@@ -124,13 +124,21 @@ class Push:
         file, text = self._stage.narinfo(path)
         narinfo = parse_narinfo(text)
         sent = await self._upload_nar(narinfo) + await self._upload_listing(path)
+        lacking = await self._lacking(path)
+        if lacking is not None:
+            what = Trouble(f"{lacking}, to which it refers, is not there", "see why that failed")
+            return (self._over or what).outcome(self._where)
+        sent += await self._turn.do(lambda shelf: shelf.put(file.name, file))
+        return Pushed(sent)
+
+    async def _lacking(self, path: StorePath) -> str | None:
+        """Wait until all is there that a path refers to; return what is not."""
         for name in self._facts[path].references:
             if name in self._settled:
                 await self._settled[name].wait()
                 if isinstance(self.outcomes[self._paths[name]], PushFailed):
-                    raise self._over or Trouble(f"{name}, to which it refers, is not there", "see why that failed")
-        sent += await self._turn.do(lambda shelf: shelf.put(file.name, file))
-        return Pushed(sent)
+                    return name
+        return None
 
     async def _upload_nar(self, narinfo: Narinfo) -> int:
         """Send a NAR; paths with the same content have one in common."""
