@@ -34,14 +34,18 @@ class Misbehaving:
         self._app = app
         self._state: dict[str, Any] = {}
         self._never = threading.Event()
-        self._hosts: set[str] = set()
+        self._hangs = threading.Event()
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == CONTROL and environ["REQUEST_METHOD"] == "GET":
+            self._hangs.wait(60)
+            return _answered(start, "200 OK", json.dumps(self._hangs.is_set()).encode())
         if environ["PATH_INFO"] == CONTROL:
             self._state = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
             return _answered(start, "200 OK", b"{}")
-        trouble = self._state.get("trouble")
+        trouble = self._state.get("trouble") if self._state.get("only", "") in environ["QUERY_STRING"] else None
         if trouble == "hanging":
+            self._hangs.set()
             self._never.wait()
         if trouble == "garbled":
             return _answered(start, "200 OK", _GARBAGE)
@@ -80,6 +84,11 @@ class S3Server:
         data = json.dumps(state).encode()
         with urllib.request.urlopen(f"{self.url}{CONTROL}", data, timeout=30):  # noqa: S310 - our own
             pass
+
+    def await_hanging(self) -> None:
+        """Wait until somebody is left without an answer."""
+        with urllib.request.urlopen(f"{self.url}{CONTROL}", timeout=90) as answer:  # noqa: S310 - our own
+            assert json.load(answer)
 
 
 @contextmanager
