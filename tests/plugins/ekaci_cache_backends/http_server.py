@@ -32,9 +32,12 @@ _ODD = {
 
 
 class HttpCache:
-    """Keeps what it is given in a folder; ``accepted`` are the headers of those who may ask, None for all."""
+    """Keeps what it is given in a folder.
 
-    def __init__(self, folder: Path, accepted: frozenset[str] | None = None) -> None:
+    ``accepted`` are the headers of those who may ask, None for all; ``tls`` is a certificate with its key.
+    """
+
+    def __init__(self, folder: Path, accepted: frozenset[str] | None = None, tls: Path | None = None) -> None:
         self.folder = folder
         self.accepted = accepted
         self.trouble: Trouble | None = None
@@ -43,15 +46,19 @@ class HttpCache:
         self.asked: list[tuple[str, str]] = []
         self.faults: list[str] = []
         self.heads = True
+        self.hangs = threading.Event()
         self._hanging = asyncio.Event()
         app = Starlette(routes=[Route("/cache/{name:path}", self._answer, methods=["GET", "HEAD", "PUT"])])
-        config = uvicorn.Config(app, port=0, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+        self._scheme = "http" if tls is None else "https"
+        config = uvicorn.Config(
+            app, port=0, log_level="critical", lifespan="off", timeout_graceful_shutdown=1, ssl_certfile=tls
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}/cache"
+        return f"{self._scheme}://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}/cache"
 
     def __enter__(self) -> Self:
         self.folder.mkdir(exist_ok=True)
@@ -74,6 +81,7 @@ class HttpCache:
         if self.redirect is not None:
             return Response(status_code=307, headers={"Location": self.redirect.format(name)})
         if self.trouble is Trouble.HANGING:
+            self.hangs.set()
             await self._hanging.wait()
         if self.trouble is not None:
             return _ODD[self.trouble]()

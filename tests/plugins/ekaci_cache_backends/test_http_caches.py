@@ -6,15 +6,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import attrs
 import pytest
 from tests.plugins.ekaci_cache_backends.conftest import KeyPair
 from tests.plugins.ekaci_cache_backends.http_server import HttpCache
 from tests.plugins.ekaci_cache_backends.workshop import Workshop, whole_paths
+from tests.standins.certificates import certificate
 
 from ekaci_cache_backends.nix_copy.config import NixCopyConfig
 from ekaci_cache_backends.nix_copy.opening import NixCopyType
-from ekaci_core.api import Cache, CredentialUse, PushFailed, PushRequest, StorePath
+from ekaci_core.api import Cache, CredentialUse, Pushed, PushFailed, PushRequest, StorePath
 from ekaci_core.testing.cache_laboratory import CacheLaboratory, Trouble
 from ekaci_core.testing.cache_witness import CacheWitness
 from ekaci_core.testing.caches import CacheConformance
@@ -107,3 +110,41 @@ async def test_a_server_without_head_is_asked_by_get(http_laboratory: HttpLabora
     async with http_laboratory.open() as cache:
         await cache.push(PushRequest([path], lambda _: None))
         assert await cache.missing([path]) == frozenset()
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_not_believed(
+    http_laboratory: HttpLaboratory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, both = certificate(tmp_path)
+    path = await http_laboratory.path()
+    with HttpCache(tmp_path / "safe", tls=both) as server:
+        config = http_laboratory.config(destination=server.url)
+        failed = (await push(http_laboratory, config, path))[path]
+        assert isinstance(failed, PushFailed)
+        assert not failed.transient
+        assert server.asked == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+        assert isinstance((await push(http_laboratory, config, path))[path], Pushed)
+
+
+@pytest.mark.parametrize("is_safe", [False, True])
+async def test_a_push_that_is_given_up_does_not_wait_for_a_silent_server(
+    http_laboratory: HttpLaboratory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_safe: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    authority, both = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    path = await http_laboratory.path()
+    with HttpCache(tmp_path / "silent", tls=both if is_safe else None) as server:
+        server.trouble = Trouble.HANGING
+        config = http_laboratory.config(destination=server.url, timeout_seconds=3600)
+        with anyio.fail_after(60):
+            async with (
+                NixCopyType().open(config, http_laboratory.witness.context) as cache,
+                anyio.create_task_group() as tasks,
+            ):
+                tasks.start_soon(cache.push, PushRequest([path], http_laboratory.witness.write_log))
+                assert await anyio.to_thread.run_sync(server.hangs.wait, 30)
+                tasks.cancel_scope.cancel()

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from weakref import WeakSet
 
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -21,11 +22,16 @@ class Lines:
     def __init__(self, addresses: Mapping[Place, Sequence[str]]) -> None:
         """Prepare; ``addresses`` are those of each host and port that may be reached."""
         self._addresses = addresses
-        self._open: set[socket.socket] = set()
+        self._connections: WeakSet[HTTPConnection] = WeakSet()
         self._lock = threading.Lock()
         self.is_cut = False
         self.afterwards: list[Callable[[], object]] = []
         """Called when all is cut: to let go of what the connections were kept in."""
+
+    def keep(self, connection: HTTPConnection) -> None:
+        """Know a connection for as long as somebody has it."""
+        with self._lock:
+            self._connections.add(connection)
 
     def connect(self, host: str, port: int, timeout: float | None, options: Sequence[Any]) -> socket.socket:
         """Connect to the first of a host's addresses that answers.
@@ -36,7 +42,7 @@ class Lines:
         failure: OSError = PermissionError(f"{host}:{port} is not where this cache is")
         for address in self._addresses.get((host, port), ()):
             try:
-                return self._keep(_connected(address, port, timeout, options))
+                return _connected(address, port, timeout, options)
             except OSError as error:
                 failure = error
         raise failure
@@ -45,19 +51,15 @@ class Lines:
         """End all connections: whoever waits for one gets an error now."""
         with self._lock:
             self.is_cut = True
-            for each in self._open:
+            for each in self._connections:
                 try:
-                    each.shutdown(socket.SHUT_RDWR)
+                    if each.sock is not None:  # that of TLS, where there is TLS: it has taken over the other
+                        each.sock.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     continue  # it had ended by itself
-            self._open.clear()
+            self._connections.clear()
         for call in self.afterwards:
             call()
-
-    def _keep(self, connected: socket.socket) -> socket.socket:
-        with self._lock:
-            self._open = {each for each in self._open if each.fileno() >= 0} | {connected}
-        return connected
 
 
 def pool_classes(
@@ -69,6 +71,7 @@ def pool_classes(
 
     def connect(connection: HTTPConnection) -> socket.socket:
         timeout = Timeout.resolve_default_timeout(connection.timeout)
+        lines.keep(connection)
         try:
             return lines.connect(connection.host, connection.port or 0, timeout, connection.socket_options or ())
         except TimeoutError as error:
