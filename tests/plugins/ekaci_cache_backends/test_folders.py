@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import attrs
 import pytest
+from tests.plugins.ekaci_cache_backends.conftest import KeyPair
 from tests.plugins.ekaci_cache_backends.workshop import Workshop, whole_paths
 
 from ekaci_cache_backends.nix_copy import plugin
@@ -49,30 +50,16 @@ class FolderLaboratory:
 
 
 @pytest.fixture
-def workshop(nix_environment: Mapping[str, str], tmp_path: Path) -> Workshop:
-    folder = tmp_path / "workshop"
-    folder.mkdir()
-    return Workshop(nix_environment, folder)
-
-
-@pytest.fixture
-async def signing_key(workshop: Workshop, tmp_path: Path) -> str:
-    files = [str(tmp_path / name) for name in ("key", "key.pub")]
-    await workshop.nix("nix-store", "--generate-binary-cache-key", "cache-1", *files)
-    return (tmp_path / "key").read_text()
-
-
-@pytest.fixture
-def laboratory(workshop: Workshop, signing_key: str, tmp_path: Path) -> FolderLaboratory:
+def folder_laboratory(workshop: Workshop, key_pair: KeyPair, tmp_path: Path) -> FolderLaboratory:
     (tmp_path / "disk").mkdir()
-    witness = CacheWitness(workshop.environment, leases={"key": [{"NIX_SIGNING_KEY": signing_key}]})
+    witness = CacheWitness(workshop.environment, leases={"key": [{"NIX_SIGNING_KEY": key_pair.secret}]})
     return FolderLaboratory(witness, workshop, tmp_path / "disk" / "cache")
 
 
 class TestFolder(CacheConformance):
     @pytest.fixture
-    async def laboratory(self, laboratory: FolderLaboratory) -> CacheLaboratory:
-        return laboratory
+    async def laboratory(self, folder_laboratory: FolderLaboratory) -> CacheLaboratory:
+        return folder_laboratory
 
 
 def test_ekaci_register_cache_types_gives_nix_copy() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 
-from ekaci_cache_backends.nix_copy.narinfo import narinfo_name
+from ekaci_cache_backends.nix_copy.narinfo import CACHE_INFO, narinfo_name, store_folder
 from ekaci_cache_backends.nix_copy.nix import in_order
 from ekaci_cache_backends.nix_copy.pushing import Push
 from ekaci_cache_backends.nix_copy.shelves import Shelves
@@ -45,7 +45,7 @@ class BinaryCache:
             return frozenset()
         try:
             async with turn(self._shelves, self._held) as current:
-                return await _missing(current, paths)
+                return (await _found(current, paths)).missing
         except Trouble as trouble:
             raise trouble.fault(self._shelves.where) from None
 
@@ -66,7 +66,8 @@ class BinaryCache:
         self, paths: Sequence[StorePath], request: PushRequest, outcomes: dict[StorePath, PushOutcome]
     ) -> None:
         async with turn(self._shelves, self._held) as current:
-            missing = await _missing(current, paths)
+            found = await _found(current, paths)
+            missing = found.missing
             outcomes.update((path, AlreadyPresent()) for path in paths if path not in missing)
             facts = await self._press.nix.facts([path for path in paths if path in missing])
             where = self._shelves.where
@@ -75,7 +76,7 @@ class BinaryCache:
                 return
             ordered = {path: facts[path] for path in in_order(facts)}
             async with self._press.stage() as stage:
-                push = Push(current, stage, where, request.log, self._uploads, ordered, outcomes)
+                push = Push(current, stage, where, request.log, self._uploads, ordered, found.is_begun, outcomes)
                 await push.run()
 
     def _fail(self, paths: Sequence[StorePath], outcomes: dict[StorePath, PushOutcome], trouble: Trouble) -> None:
@@ -83,7 +84,21 @@ class BinaryCache:
         outcomes.update((path, failed) for path in paths if path not in outcomes)
 
 
-async def _missing(current: Turn, paths: Collection[StorePath]) -> frozenset[StorePath]:
+@attrs.frozen
+class _Found:
+    missing: frozenset[StorePath]
+    is_begun: bool
+
+
+async def _found(current: Turn, paths: Collection[StorePath]) -> _Found:
+    """Look what is there. A place that does not say that it is a binary cache of this store is not believed."""
+    cache_info = await current.do(lambda shelf: shelf.read(CACHE_INFO))
+    if cache_info is not None:
+        folder, theirs = next(iter(paths)).rpartition("/")[0], store_folder(cache_info)
+        if theirs is None:
+            raise Trouble("its nix-cache-info makes no sense", "see whether a binary cache is there", transient=True)
+        if theirs != folder:
+            raise Trouble(f"it is a cache of the store {theirs}, not of {folder}", "choose another destination")
     names = {narinfo_name(path): path for path in paths}
     absent = await current.do(lambda shelf: shelf.absent(names))
-    return frozenset(names[name] for name in absent)
+    return _Found(frozenset(names[name] for name in absent), cache_info is not None)

@@ -59,11 +59,12 @@ class S3Place(BinaryCachePlace):
 
 @attrs.frozen(kw_only=True)
 class SshPlace:
-    """The store of another machine; ``url`` is as Nix takes it."""
+    """The store of another machine; ``url`` is as every Nix takes it, without the port; ``says_port``: it had one."""
 
     url: str
     host: str
     port: int
+    says_port: bool
 
 
 Place = FolderPlace | HttpPlace | S3Place | SshPlace
@@ -139,12 +140,12 @@ def _endpoint(written: str, scheme: str) -> str | None:
         return None
     try:
         url = urlsplit(written if "://" in written else f"{scheme}://{written}")
-        port = url.port
+        _ = url.port
     except ValueError:
         raise _fault("endpoint is no address", "write endpoint=https://HOST:PORT") from None
     if url.scheme not in _PORTS or not url.hostname or "@" in url.netloc or url.query or url.path.strip("/"):
         raise _fault("endpoint is more or less than an address", "write endpoint=https://HOST:PORT")
-    return f"{url.scheme}://{url.netloc}" if port else f"{url.scheme}://{url.netloc}:{_PORTS[url.scheme]}"
+    return f"{url.scheme}://{url.netloc}"
 
 
 def _ssh(url: SplitResult, port: int | None) -> SshPlace:
@@ -153,7 +154,8 @@ def _ssh(url: SplitResult, port: int | None) -> SshPlace:
     host = _host(url)
     if host.startswith("-") or (url.username or "").startswith("-"):
         raise _fault("it begins with a dash", "write ssh://USER@HOST")
-    return SshPlace(url=url.geturl(), host=host, port=port or 22)
+    netloc = url.netloc.removesuffix(f":{port}")
+    return SshPlace(url=url._replace(netloc=netloc).geturl(), host=host, port=port or 22, says_port=port is not None)
 
 
 def _host(url: SplitResult) -> str:

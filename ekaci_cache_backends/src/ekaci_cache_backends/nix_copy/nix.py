@@ -47,25 +47,41 @@ class Nix:
         return given
 
     async def facts(self, paths: Sequence[StorePath]) -> Mapping[StorePath, PathFacts]:
-        """Ask the store of this machine; a path that is not valid is left out.
+        """Ask the store of this machine; a path that is not valid there is left out.
 
         Raises:
             Trouble: it cannot be asked.
         """
         found: dict[StorePath, PathFacts] = {}
         for start in range(0, len(paths), _MANY):
-            try:
-                answer = await self._context.nix.run(
-                    [*_NIX, "path-info", "--json", *paths[start : start + _MANY]],
-                    environment=self.environment,
-                    timeout_seconds=_SECONDS,
-                )
-            except EkaciError as fault:
-                raise of_fault(fault) from None
-            if answer.status != 0:
-                raise _failed("nix path-info", answer.status, answer.stderr)
-            found |= _facts(answer.stdout)
+            found |= _facts(
+                await self._asked([*_NIX, "path-info", "--json", *paths[start : start + _MANY]], {}, _SECONDS)
+            )
         return found
+
+    async def absent(
+        self, paths: Sequence[StorePath], store: str, more: Mapping[str, str], timeout_seconds: float
+    ) -> frozenset[StorePath]:
+        """Ask another store which of these it has not.
+
+        Raises:
+            Trouble: it cannot be asked.
+        """
+        found: set[str] = set()
+        for start in range(0, len(paths), _MANY):
+            argv = ["nix-store", "--check-validity", "--print-invalid", "--store", store, *paths[start : start + _MANY]]
+            found |= set((await self._asked(argv, more, timeout_seconds)).split())
+        return frozenset(path for path in paths if path in found)
+
+    async def _asked(self, argv: Sequence[str], more: Mapping[str, str], timeout_seconds: float) -> str:
+        environment = {**self.environment, **more}
+        try:
+            answer = await self._context.nix.run(argv, environment=environment, timeout_seconds=timeout_seconds)
+        except EkaciError as fault:
+            raise of_fault(fault) from None
+        if answer.status != 0:
+            raise _failed(argv[0], answer.status, answer.stderr)
+        return answer.stdout
 
     async def copy(
         self,
@@ -118,4 +134,6 @@ def _failed(program: str, status: int, output: str) -> Trouble:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     said = next((line for line in lines if line.startswith("error")), lines[-1] if lines else "it said nothing")
     transient = status < 0 or any(words in output for words in _LATER)
-    return Trouble(f"{program} ended with {status}: {said[:_SHOWN]}", "see the log of the push", transient=transient)
+    return Trouble(
+        f"{program} ended with {status}: {said[:_SHOWN]}", "see the log of the push", transient=transient, said=output
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,10 +13,19 @@ import attrs
 
 from ekaci_cache_backends.nix_copy.binary_cache import BinaryCache
 from ekaci_cache_backends.nix_copy.config import NixCopyConfig
-from ekaci_cache_backends.nix_copy.destination import FolderPlace, Place, parse_destination
+from ekaci_cache_backends.nix_copy.destination import (
+    FolderPlace,
+    HttpPlace,
+    Place,
+    S3Place,
+    SshPlace,
+    parse_destination,
+)
 from ekaci_cache_backends.nix_copy.folder import FolderShelves
+from ekaci_cache_backends.nix_copy.http import HttpShelves
 from ekaci_cache_backends.nix_copy.nix import Nix
 from ekaci_cache_backends.nix_copy.shelves import Shelves
+from ekaci_cache_backends.nix_copy.ssh import OtherStore
 from ekaci_cache_backends.nix_copy.staging import Press
 from ekaci_core.api import Cache, HeldCredentials, InfrastructureFault, PluginContext, UsageFault
 
@@ -51,17 +60,42 @@ class NixCopyType:
 
 async def _opened(config: NixCopyConfig, place: Place, context: PluginContext, nix: Nix, folder: Path) -> Cache:
     purpose = f"cache {config.id}"
-    if not isinstance(place, FolderPlace):
-        raise UsageFault("only folders can be pushed to", where=purpose, do="write file:///PATH")
     held = await context.credentials.open(config.credentials, purpose=purpose)
-    limiter = anyio.CapacityLimiter(config.uploads)
-    shelves: Shelves = FolderShelves(place.folder, limiter)
-    try:
-        await shelves.check()
-    except InfrastructureFault as fault:  # tomorrow its name may resolve
-        context.log.warning("cache_not_reached", cache=config.id, error=str(fault))
+    if isinstance(place, SshPlace):
+        if config.signing_key is not None:
+            do = "sign on this machine with secret-key-files in nix.conf, or leave signing_key out"
+            raise UsageFault(
+                "a store is not signed for: only binary caches are", where=f"{purpose}: signing_key", do=do
+            )
+        other = OtherStore(place, nix, held, context.addresses, folder, config.timeout_seconds)
+        await _checked(other.check, config, context)
+        return other
+    shelves = _shelves(config, place, context, folder)
+    await _checked(shelves.check, config, context)
     where = f"{purpose}: signing_key"
     key: HeldCredentials | None = None
     if config.signing_key is not None:
         key = await context.credentials.open(config.signing_key, purpose=where)
     return BinaryCache(shelves, held, Press(nix, folder, place.writing, key, where), config.uploads)
+
+
+def _shelves(
+    config: NixCopyConfig, place: FolderPlace | HttpPlace | S3Place, context: PluginContext, folder: Path
+) -> Shelves:
+    limiter = anyio.CapacityLimiter(config.uploads)
+    match place:
+        case HttpPlace():
+            return HttpShelves(place, context.addresses, limiter, config.timeout_seconds, folder)
+        case S3Place():
+            from ekaci_cache_backends.nix_copy.s3 import S3Shelves  # noqa: PLC0415 - its library takes a while to load
+
+            return S3Shelves(place, context.addresses, limiter, config.timeout_seconds)
+        case FolderPlace():
+            return FolderShelves(place.folder, limiter)
+
+
+async def _checked(check: Callable[[], Awaitable[None]], config: NixCopyConfig, context: PluginContext) -> None:
+    try:
+        await check()
+    except InfrastructureFault as fault:  # tomorrow its name may resolve
+        context.log.warning("cache_host_not_found", cache=config.id, error=str(fault))

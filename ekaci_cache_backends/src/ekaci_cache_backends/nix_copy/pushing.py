@@ -10,7 +10,7 @@ import anyio
 import attrs
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from ekaci_cache_backends.nix_copy.narinfo import CACHE_INFO, Narinfo, parse_narinfo, store_folder
+from ekaci_cache_backends.nix_copy.narinfo import CACHE_INFO, Narinfo, parse_narinfo
 from ekaci_cache_backends.nix_copy.nix import PathFacts
 from ekaci_cache_backends.nix_copy.staging import Stage
 from ekaci_cache_backends.nix_copy.trouble import Trouble
@@ -27,7 +27,7 @@ Batch = Mapping[StorePath, PathFacts]
 
 @attrs.define
 class Push:
-    """The work of one request.
+    """The work of one request; ``_is_begun``: the cache has its first file already.
 
     Attributes:
         outcomes: of each path that is settled.
@@ -39,6 +39,7 @@ class Push:
     _log: WriteLog
     _uploads: int
     _facts: Batch
+    _is_begun: bool
     outcomes: dict[StorePath, PushOutcome] = attrs.field(factory=dict)
     _settled: dict[str, anyio.Event] = attrs.field(init=False)
     _nars: dict[str, anyio.Lock] = attrs.field(factory=dict)
@@ -76,18 +77,11 @@ class Push:
             self.outcomes[path] = (self._over or _NOTHING).outcome(self._where)
 
     async def _greet(self) -> None:
-        """See that the cache is for this store; say so where nobody has."""
-        folder = next(iter(self._facts)).rpartition("/")[0]
-        found = await self._turn.do(lambda shelf: shelf.read(CACHE_INFO))
-        if found is None:
+        """Say which store the cache is for, where nobody has."""
+        if not self._is_begun:
+            folder = next(iter(self._facts)).rpartition("/")[0]
             file = self._stage.small_file(CACHE_INFO, f"StoreDir: {folder}\n".encode())
             await self._turn.do(lambda shelf: shelf.put(CACHE_INFO, file))
-            return
-        theirs = store_folder(found)
-        if theirs is None:
-            raise Trouble("its nix-cache-info makes no sense", "see whether a binary cache is there", transient=True)
-        if theirs != folder:
-            raise Trouble(f"it is a cache of the store {theirs}, not of {folder}", "choose another destination")
 
     async def _write(self, batch: Batch, send: MemoryObjectSendStream[StorePath]) -> None:
         """Have Nix write some paths; where that fails, each that is left by itself."""
@@ -130,13 +124,21 @@ class Push:
         file, text = self._stage.narinfo(path)
         narinfo = parse_narinfo(text)
         sent = await self._upload_nar(narinfo) + await self._upload_listing(path)
+        lacking = await self._lacking(path)
+        if lacking is not None:
+            what = Trouble(f"{lacking}, to which it refers, is not there", "see why that failed")
+            return (self._over or what).outcome(self._where)
+        sent += await self._turn.do(lambda shelf: shelf.put(file.name, file))
+        return Pushed(sent)
+
+    async def _lacking(self, path: StorePath) -> str | None:
+        """Wait until all is there that a path refers to; return what is not."""
         for name in self._facts[path].references:
             if name in self._settled:
                 await self._settled[name].wait()
                 if isinstance(self.outcomes[self._paths[name]], PushFailed):
-                    raise self._over or Trouble(f"{name}, to which it refers, is not there", "see why that failed")
-        sent += await self._turn.do(lambda shelf: shelf.put(file.name, file))
-        return Pushed(sent)
+                    return name
+        return None
 
     async def _upload_nar(self, narinfo: Narinfo) -> int:
         """Send a NAR; paths with the same content have one in common."""

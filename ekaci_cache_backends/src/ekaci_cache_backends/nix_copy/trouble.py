@@ -17,6 +17,7 @@ class Trouble(Exception):
         transient: whether another attempt may go well.
         denied: whether the secrets were refused.
         retry_after_seconds: what the other side asks for.
+        said: all that a program wrote, masked.
     """
 
     reason: str
@@ -24,6 +25,7 @@ class Trouble(Exception):
     transient: bool = False
     denied: bool = False
     retry_after_seconds: float | None = None
+    said: str = attrs.field(default="", repr=False)
 
     def outcome(self, where: str) -> PushFailed:
         """As an outcome of a push."""

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import anyio
+import anyio.lowlevel
 import attrs
 
 from ekaci_cache_backends.nix_copy.shelves import Shelf, Shelves
@@ -76,6 +77,7 @@ async def turn(shelves: Shelves, held: HeldCredentials) -> AsyncIterator[Turn]:
         except Exception as raised:  # noqa: BLE001 - carried around the task group, which would wrap it
             failure = raised
         tasks.cancel_scope.cancel()
+    await anyio.lowlevel.checkpoint_if_cancelled()  # what was cut off has failed, but is nobody's outcome
     if failure is not None:
         raise failure
 
