@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, TypeVar
 
 import attrs
@@ -25,6 +25,7 @@ GITLAB_INSTANCES: Final = "gitlab_instances"
 GIT_REMOTES: Final = "git_remotes"
 
 _NEEDED: Final[Mapping[str, tuple[str, ...]]] = {GITHUB_APPS: ("id", "credentials")}
+_CREDENTIALS: Final = "credentials"
 _SET_BY_SERVER: Final = "insecure_webhooks"
 
 Kind = TypeVar("Kind")
@@ -94,9 +95,20 @@ class CacheEntry:
     settings: Mapping[str, Any]
     config: CacheConfig | None = attrs.field(default=None, repr=False)  # its destination may hold a password
 
-    def with_credentials(self, use: CredentialUse) -> CacheEntry:
-        """Return it with what its credentials mean."""
-        config = self.config and attrs.evolve(self.config, credentials=use)
+    @property
+    def further_credentials(self) -> Mapping[str, CredentialUse]:
+        """Those of the type's own keys, such as ``signing_key``."""
+        if self.config is None:
+            return {}
+        values = {field.name: getattr(self.config, field.name) for field in attrs.fields(type(self.config))}
+        return {name: each for name, each in values.items() if isinstance(each, CredentialUse) and name != _CREDENTIALS}
+
+    def with_credentials(self, meant: Callable[[CredentialUse, str], CredentialUse]) -> CacheEntry:
+        """Return it with what its credentials mean, which ``meant`` says of each and the address of its table."""
+        use = meant(self.credentials, self.at)
+        further = {name: meant(each, self.at) for name, each in self.further_credentials.items()}
+        changed: dict[str, Any] = {_CREDENTIALS: use, **further}
+        config = self.config and attrs.evolve(self.config, **changed)
         return attrs.evolve(self, credentials=use, config=config)
 
 

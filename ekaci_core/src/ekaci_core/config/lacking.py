@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from ekaci_core.api.credentials import CredentialUse
 from ekaci_core.config.convert import address
 from ekaci_core.config.problems import Problem
@@ -19,24 +21,40 @@ from ekaci_core.process.sandbox import BUBBLEWRAP
 def lacking(config: ServerConfig, environment: Mapping[str, str]) -> tuple[Problem, ...]:
     """Name variables that are not set, files that are not there or cannot be read, and a sandbox that is missing."""
     found = []
-    for at, use in credential_uses(config):
-        where = address(f"{at}.credentials", use.source)
-        for key, what in _of_source(use, environment):
+    for each in credential_uses(config):
+        where = address(each.at, each.use.source)
+        for key, what in _of_source(each.use, environment):
             spot = f"{where}.{key}" if key else where
             found.append(Problem(spot, what, config.places.nearest(spot)))
     found += [Problem(spot, what, config.places.nearest(spot)) for spot, what in _of_hooks(config, environment)]
     return tuple(found)
 
 
-def credential_uses(config: ServerConfig) -> Iterator[tuple[str, CredentialUse]]:
-    """Go through every use of a credential source with the address of the table that it stands in."""
+@attrs.frozen
+class PlacedUse:
+    """A use of a credential source, the address of the table that it stands in, and its key there."""
+
+    table: str
+    key: str
+    use: CredentialUse
+
+    @property
+    def at(self) -> str:
+        """Its address."""
+        return address(self.table, self.key)
+
+
+def credential_uses(config: ServerConfig) -> Iterator[PlacedUse]:
+    """Go through every use of a credential source; types of caches may have more than one."""
     if config.oauth.credentials is not None:
-        yield "oauth", config.oauth.credentials
+        yield PlacedUse("oauth", "credentials", config.oauth.credentials)
     for forge in config.forges:
         if forge.config.credentials is not None:
-            yield forge.at, forge.config.credentials
+            yield PlacedUse(forge.at, "credentials", forge.config.credentials)
     for cache in config.caches:
-        yield cache.at, cache.credentials
+        yield PlacedUse(cache.at, "credentials", cache.credentials)
+        for key, use in cache.further_credentials.items():
+            yield PlacedUse(cache.at, key, use)
 
 
 def _of_hooks(config: ServerConfig, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -155,7 +155,7 @@ class _Loading:
         references = References.to(forges)
         callback = shape.oauth.redirect_url or shape.web.url + CALLBACK_PATH
         login = shape.oauth.credentials and references.follow(shape.oauth.credentials, "oauth")
-        caches = [each.with_credentials(references.follow(each.credentials, each.at)) for each in caches]
+        caches = [each.with_credentials(references.follow) for each in caches]
         forges = [_served(each, references, shape.security) for each in forges]
         self._complain(references.faults)
         return ServerConfig(

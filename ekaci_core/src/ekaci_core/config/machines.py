@@ -70,7 +70,7 @@ def machine_of_vault(at: str, use: CredentialUse) -> Machine | None:
     """Name the machine of a use of ``vault``; None for what is no address: its type says that.
 
     Args:
-        at: the address of the table with the credentials.
+        at: its address, such as ``caches[0].credentials``.
         use: what stands there.
     """
     written = use.settings.get("address")
@@ -82,7 +82,7 @@ def machine_of_vault(at: str, use: CredentialUse) -> Machine | None:
         return None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return None
-    spot = address(address(f"{at}.credentials", "vault"), "address")
+    spot = address(address(at, "vault"), "address")
     return Machine(spot, unquote(parts.hostname), parts.port or PORTS[parts.scheme], Reach.PRIVATE)
 
 
@@ -107,8 +107,8 @@ def machines(config: ServerConfig) -> Iterator[Machine]:
     for entry in config.caches:
         with suppress(UsageFault):
             yield from machines_of_cache(entry)
-    for at, use in credential_uses(config):
-        vault = machine_of_vault(at, use)
+    for each in credential_uses(config):
+        vault = machine_of_vault(each.at, each.use)
         if vault is not None:
             yield vault
 

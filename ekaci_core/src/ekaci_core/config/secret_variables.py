@@ -18,7 +18,7 @@ def secret_variables(config: ServerConfig, environment: Mapping[str, str]) -> fr
     """Name the variables of an environment that a configuration takes secrets from."""
     keys = {key for key, setting in settings().items() if setting.words == "secret"}
     names = {name for name, key in SPECIAL.items() if key in keys}
-    names.update(name for _, use in credential_uses(config) for name in _of_use(use))
+    names.update(name for each in credential_uses(config) for name in _of_use(each.use))
     forms = {variable_of(key).upper() for key in keys}
     return frozenset(
         name for name in environment if name.upper() in forms or (name in names and not name.startswith(_OF_A_CLOUD))

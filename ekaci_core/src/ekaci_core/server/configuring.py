@@ -104,9 +104,9 @@ def missing_plugins(config: ServerConfig, registry: Registry) -> tuple[Problem, 
     for entry in config.forges:
         if entry.table not in tables:
             found.setdefault(f"no active plugin brings [[{entry.table}]]", entry.at)
-    for at, use in credential_uses(config):
-        if use.source not in sources:
-            found.setdefault(f"no active plugin brings the credential source {use.source}", f"{at}.credentials")
+    for each in credential_uses(config):
+        if each.use.source not in sources:
+            found.setdefault(f"no active plugin brings the credential source {each.use.source}", each.at)
     for cache in config.caches:
         if cache.cache_type not in registry.names(Kind.CACHE):
             what = f"no active plugin brings the cache type {cache.cache_type}"

@@ -82,7 +82,7 @@ async def credential_reports(
 
         async def ask(name: str, at: str, use: CredentialUse) -> None:
             try:
-                lease = await (await credentials.open(use, purpose=f"{at}.credentials")).resolve()
+                lease = await (await credentials.open(use, purpose=at)).resolve()
             except EkaciError as fault:
                 found[at] = CredentialReport(at, name, use.source, fault=fault)
             else:
@@ -97,8 +97,8 @@ async def credential_reports(
 
 def _named(config: ServerConfig) -> Iterator[tuple[str, str, CredentialUse]]:
     names = {each.at: each.config.id for each in config.forges} | {each.at: each.id for each in config.caches}
-    for at, use in credential_uses(config):
-        yield names.get(at) or at, at, use
+    for each in credential_uses(config):
+        yield names.get(each.table) or each.table, each.at.removesuffix(".credentials"), each.use
 
 
 def _nix(environment: Mapping[str, str]) -> NixCommands:
