@@ -18,4 +18,7 @@ def test_the_root_installs_every_member_from_where_it_stands(root: Path) -> None
     named = set(project(root)["dependencies"])
     # The core by its plain name as well: pip 23 does not offer `core[extra] @ place` to a member that needs `core`.
     assert wanted <= named
-    assert named - wanted == {"ekaci-core[cli] @ {root:uri}/ekaci_core"}
+    assert named - wanted == {
+        "ekaci-core[cli] @ {root:uri}/ekaci_core",
+        "ekaci-cache-backends[s3] @ {root:uri}/ekaci_cache_backends",
+    }

@@ -87,7 +87,11 @@ def _shelves(
         case HttpPlace():
             return HttpShelves(place, context.addresses, limiter, config.timeout_seconds, folder)
         case S3Place():
-            from ekaci_cache_backends.nix_copy.s3 import S3Shelves  # noqa: PLC0415 - its library takes a while to load
+            try:
+                from ekaci_cache_backends.nix_copy.s3 import S3Shelves  # noqa: PLC0415 - its library may be missing
+            except ModuleNotFoundError as error:
+                do = "pip install 'ekaci-cache-backends[s3]'"
+                raise UsageFault(f"S3 needs the Python package {error.name}", where=config.id, do=do) from None
 
             return S3Shelves(place, context.addresses, limiter, config.timeout_seconds)
         case FolderPlace():
