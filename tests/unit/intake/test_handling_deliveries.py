@@ -27,6 +27,7 @@ from ekaci_core.api import (
     PullRequestAction,
     PullRequestChanged,
     PullRequestState,
+    PullRequestTouched,
     RepositoryAction,
     RepositoryChanged,
     RepositoryId,
@@ -648,3 +649,38 @@ async def test_an_event_that_came_in_no_delivery_is_followed(bench: Bench) -> No
     done = await intake.follow(changed("OPENED"), at)
     assert done[0] == "pull request 7 noted"
     assert [each.state for each in await bench.store.live_reviews()] == [ReviewState.QUEUED]
+
+
+def touched(action: str, number: int = 7) -> PullRequestTouched:
+    return PullRequestTouched(PullRequestAction[action], REPOSITORY, number, ANN)
+
+
+async def test_a_pull_request_that_the_forge_tells_little_of_is_asked_for(bench: Bench) -> None:
+    bench.forge.pull_requests[7] = pull("b", at=1500)
+    ended = await bench.handle(touched("OPENED"))
+    assert (ended.state, ended.attempts) == (DeliveryState.HANDLED, 1)
+    assert await bench.store.known_pull_request(REPOSITORY, 7) == pull("b", at=1500)
+    (record,) = await bench.store.reviews_of(REPOSITORY, number=7)
+    assert (record.wish.head_sha, record.wish.ref) == (sha("b"), "refs/pull/7/head")
+
+
+async def test_what_became_of_it_counts_and_not_what_was_told(bench: Bench) -> None:
+    bench.forge.pull_requests[7] = pull()
+    await bench.handle(touched("OPENED"))
+    bench.forge.pull_requests[7] = pull(at=1600, state=PullRequestState.MERGED)
+    await bench.handle(touched("SYNCHRONIZED"))
+    assert await states(bench) == {"a": ReviewState.CLOSED}
+
+
+async def test_a_pull_request_that_is_not_there_is_ignored(bench: Bench) -> None:
+    ended = await bench.handle(touched("OPENED", 77))
+    assert ended.state is DeliveryState.IGNORED
+    assert "no such pull request" in ended.outcome
+
+
+async def test_a_pull_request_into_a_branch_that_is_not_served_is_ignored(bench: Bench) -> None:
+    bench.forge = ScriptedForge(serving=Permissions(allow_all=False, allowed_branches=("release",)))
+    bench.forge.pull_requests[7] = pull()
+    ended = await bench.handle(touched("OPENED"))
+    assert ended.state is DeliveryState.IGNORED
+    assert "branch main" in ended.outcome

@@ -25,6 +25,7 @@ from ekaci_core.model.forge_event import (
     MergeGroupAction,
     MergeGroupChanged,
     PullRequestChanged,
+    PullRequestTouched,
     RerunRequested,
     WorkflowRequested,
 )
@@ -62,6 +63,8 @@ class Gathering:
         match event:
             case PullRequestChanged():
                 return await self._with_pull_request(facts, event.pull_request, forge)
+            case PullRequestTouched():
+                return await self._touched(event, forge, facts)
             case MergeGroupChanged(action=MergeGroupAction.CHECKS_REQUESTED):
                 return await self._of_merge_group(event, forge, facts)
             case RerunRequested():
@@ -80,6 +83,14 @@ class Gathering:
             return facts
         standing = await self._standing(pull, forge)
         return attrs.evolve(facts, ref=forge.pull_request_ref(pull.number), standing=standing)
+
+    async def _touched(self, event: PullRequestTouched, forge: Forge, facts: Facts) -> Facts:
+        current = await forge.pull_request(event.repository, event.number)
+        if current is None:
+            return facts
+        served = forge.serves(current.repository, current.base)
+        facts = attrs.evolve(facts, current=current, served=served)
+        return await self._with_pull_request(facts, current, forge) if served else facts
 
     async def _of_merge_group(self, event: MergeGroupChanged, forge: Forge, facts: Facts) -> Facts:
         if not self._policy.merge_queue_require_approval:

@@ -13,6 +13,7 @@ from ekaci_core.model.forge_event import (
     Ping,
     PullRequestChanged,
     PullRequestReviewed,
+    PullRequestTouched,
     RepositoryChanged,
     RerunRequested,
     WorkflowRequested,
@@ -55,7 +56,7 @@ def subject_of(event: ForgeEvent) -> Subject:  # noqa: PLR0911 - one case for ea
     match event:
         case PullRequestChanged():
             return where, "pull", str(event.pull_request.number)
-        case CommentCreated() | PullRequestReviewed():
+        case CommentCreated() | PullRequestReviewed() | PullRequestTouched():
             return where, "pull", str(event.number)
         case MergeGroupChanged():
             return where, "queue", event.base

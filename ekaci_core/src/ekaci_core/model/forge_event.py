@@ -34,6 +34,16 @@ class PullRequestChanged:
     actor: Person
 
 
+@attrs.frozen
+class PullRequestTouched:
+    """Something happened to a pull request, and the forge does not tell all of what it is now: it is asked."""
+
+    action: PullRequestAction
+    repository: RepositoryId
+    number: int
+    actor: Person
+
+
 class MergeGroupAction(enum.Enum):
     """What happened to a merge group."""
 
@@ -179,6 +189,7 @@ class Ignored:
 
 ForgeEvent = (
     PullRequestChanged
+    | PullRequestTouched
     | MergeGroupChanged
     | RerunRequested
     | CheckActionRequested
