@@ -9,10 +9,10 @@ from urllib.parse import quote
 import attrs
 
 from ekaci_core.api import Clock, Logger, RepositoryId
+from ekaci_core.api.fields import Malformed
 from ekaci_forge_gitlab.client import Call, Client, Reply
 from ekaci_forge_gitlab.config import Addresses
 from ekaci_forge_gitlab.faults import UNAUTHORIZED, ApiFault
-from ekaci_forge_gitlab.fields import Malformed
 from ekaci_forge_gitlab.tokens import Tokens
 
 PAGE: Final = 100

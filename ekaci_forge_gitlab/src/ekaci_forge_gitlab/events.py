@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from ekaci_core.api import BranchPushed, CommentCreated, ForgeEvent, Ignored, Person, Received
+from ekaci_core.api.fields import Fields, Malformed, is_login, loaded
 from ekaci_forge_gitlab.faults import one_line
-from ekaci_forge_gitlab.fields import Fields, Malformed, is_login, loaded
 from ekaci_forge_gitlab.merge_request_events import merge_request
+from ekaci_forge_gitlab.merge_requests import PATH
 from ekaci_forge_gitlab.project_events import NAMES, project, repository_update
 
 Parser = Callable[[Fields, str], ForgeEvent | Ignored]
@@ -51,7 +52,7 @@ def _push(body: Fields, host: str) -> ForgeEvent | Ignored:
         return Ignored("push: not to a branch")
     branch, where = body.branch("ref"), body.object("project")
     return BranchPushed(
-        repository=where.repository(host),
+        repository=where.repository(host, PATH),
         branch=branch,
         before=None if _is_nothing(body, "before") else body.sha("before"),
         after=None if _is_nothing(body, "after") else body.sha("after"),
@@ -83,9 +84,9 @@ def _note(body: Fields, host: str) -> ForgeEvent | Ignored:
         return Ignored("note: it was edited, and what it said first counts")
     if note.flag("system"):
         return Ignored("note: GitLab wrote it itself")
-    author = body.person("user")
+    author = body.person("user", "username")
     return CommentCreated(
-        repository=body.object("project").repository(host),
+        repository=body.object("project").repository(host, PATH),
         number=body.object("merge_request").number("iid"),
         comment=note.number("id"),
         body=note.text("note"),

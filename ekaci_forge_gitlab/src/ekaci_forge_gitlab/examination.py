@@ -9,10 +9,11 @@ from typing import Final
 import attrs
 
 from ekaci_core.api import Finding, Permissions, RepositoryId
+from ekaci_core.api.fields import Fields, Malformed, moment
 from ekaci_forge_gitlab.api import PAGE, Api, strange
 from ekaci_forge_gitlab.client import Call
 from ekaci_forge_gitlab.faults import BAD_REQUEST, NOT_FOUND, ApiFault, one_line
-from ekaci_forge_gitlab.fields import Fields, Malformed, moment
+from ekaci_forge_gitlab.merge_requests import PATH
 
 DEVELOPER: Final = 30
 MAINTAINER: Final = 40
@@ -77,7 +78,7 @@ async def _of_projects(api: Api, permitted: Permissions, login: str) -> list[Fin
     async for item in api.pages(Call("GET", "/projects", query)):
         described = Fields(item)
         try:
-            repository = described.repository(api.addresses.host)
+            repository = described.repository(api.addresses.host, PATH)
         except Malformed:
             continue  # `repositories` logs it
         if permitted.allows_repository(repository.path):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ekaci_core.api import CommitSha, RepositoryId
+from ekaci_core.api.fields import Fields, Malformed, clean
 from ekaci_forge_gitlab.api import PAGE, Api, strange
 from ekaci_forge_gitlab.client import Call
 from ekaci_forge_gitlab.faults import NOT_FOUND, ApiFault
-from ekaci_forge_gitlab.fields import Fields, Malformed, clean
 from ekaci_forge_gitlab.transport import TooLong
 
 _PLAIN = ("100644", "100755", "100664")

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ekaci_core.api import Finding, RepositoryId, Secret
+from ekaci_core.api.fields import Fields, Malformed
 from ekaci_forge_gitlab.api import PAGE, Api, strange
 from ekaci_forge_gitlab.client import Call
-from ekaci_forge_gitlab.fields import Fields, Malformed
 
 EVENTS: Final = {"merge_requests_events": True, "note_events": True, "push_events": True, "tag_push_events": False}
 FEATURE: Final = "everything that begins with an event"

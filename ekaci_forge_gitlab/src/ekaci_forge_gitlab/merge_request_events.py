@@ -17,8 +17,9 @@ from ekaci_core.api import (
     PullRequestReviewed,
     PullRequestTouched,
 )
+from ekaci_core.api.fields import Fields
 from ekaci_forge_gitlab.faults import one_line
-from ekaci_forge_gitlab.fields import Fields
+from ekaci_forge_gitlab.merge_requests import PATH
 
 _ACTIONS: Final[Mapping[str, PullRequestAction]] = {
     "open": PullRequestAction.OPENED,
@@ -39,8 +40,8 @@ def merge_request(body: Fields, host: str) -> ForgeEvent | Ignored:
     described = body.object("object_attributes")
     # The test button of the settings sends one without an action.
     name = described.text("action", "")
-    repository, number = body.object("project").repository(host), described.number("iid")
-    actor = body.person("user")
+    repository, number = body.object("project").repository(host, PATH), described.number("iid")
+    actor = body.person("user", "username")
     if name in _OPINIONS:
         sha = described.object("last_commit").sha("id")
         return PullRequestReviewed(repository, number, sha, _OPINIONS[name], actor)

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from ekaci_core.api import CommitSha, Person, PullRequest, PullRequestState, RepositoryId
-from ekaci_forge_gitlab.fields import Fields
+from ekaci_core.api.fields import Fields
+
+PATH: Final = "path_with_namespace"
+"""Where the path of a project stands in its description, nested groups included."""
 
 # What GitLab shows for accounts that are gone: https://docs.gitlab.com/user/profile/account/delete_account/
 GHOST: Final = Person("ghost", 1)
@@ -40,7 +43,7 @@ def pull_request_of(
         repository=repository,
         number=described.number("iid"),
         title=described.line("title"),
-        author=described.person("author") if described.has("author") else GHOST,
+        author=described.person("author", "username") if described.has("author") else GHOST,
         state=_STATES.get(described.text("state"), PullRequestState.CLOSED),
         draft=described.flag("draft") or described.flag("work_in_progress"),
         base=described.branch("target_branch"),

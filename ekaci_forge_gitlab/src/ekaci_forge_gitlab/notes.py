@@ -9,11 +9,11 @@ import re
 from typing import Any, Final
 
 from ekaci_core.api import InfrastructureFault, Published, PublishFailed, RepositoryId, UsageFault
+from ekaci_core.api.fields import Fields, Malformed, clean
 from ekaci_forge_gitlab.api import PAGE, Api, strange
 from ekaci_forge_gitlab.client import Call
 from ekaci_forge_gitlab.failures import AT_ONCE_SECONDS, failed
 from ekaci_forge_gitlab.faults import NOT_FOUND, ApiFault, one_line
-from ekaci_forge_gitlab.fields import Fields, Malformed, clean
 
 # https://docs.gitlab.com/administration/instance_limits/#size-of-comments-and-descriptions-of-issues-merge-requests-and-epics
 CHARACTERS: Final = 1_000_000

@@ -13,10 +13,10 @@ from typing import Any
 import attrs
 
 from ekaci_core.api import CommitSha, RepositoryId
+from ekaci_core.api.fields import Fields, Malformed
 from ekaci_forge_gitlab.api import PAGE, Api, strange
 from ekaci_forge_gitlab.client import Call
 from ekaci_forge_gitlab.faults import NOT_FOUND, ApiFault
-from ekaci_forge_gitlab.fields import Fields, Malformed
 
 
 @attrs.frozen

@@ -17,8 +17,9 @@ from ekaci_core.api import (
     RepositoryAction,
     RepositoryChanged,
 )
+from ekaci_core.api.fields import Fields
 from ekaci_forge_gitlab.faults import one_line
-from ekaci_forge_gitlab.fields import Fields
+from ekaci_forge_gitlab.merge_requests import PATH
 
 NAMES: Final = ("project_create", "project_destroy", "project_rename", "project_transfer")
 
@@ -31,7 +32,7 @@ def project(body: Fields, host: str) -> ForgeEvent | Ignored:
     name = body.text("event_name")
     if name not in NAMES:
         return Ignored(one_line(f"{name}: nothing to do"))
-    now = body.repository(host)
+    now = body.repository(host, PATH)
     if name == "project_create":
         return InstallationChanged(InstallationAction.ADDED, body.number("project_id"), now.owner, (now,))
     if name == "project_destroy":
@@ -50,7 +51,7 @@ def repository_update(body: Fields, host: str) -> ForgeEvent | Ignored:
     change = next((each for each in changes if each.text("ref") == f"{_BRANCHES}{default}"), changes[0])
     branch = change.branch("ref")
     return BranchPushed(
-        repository=where.repository(host),
+        repository=where.repository(host, PATH),
         branch=branch,
         before=None if _NO_COMMIT.fullmatch(change.text("before")) else change.sha("before"),
         after=None if _NO_COMMIT.fullmatch(change.text("after")) else change.sha("after"),

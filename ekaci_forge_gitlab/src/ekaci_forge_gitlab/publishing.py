@@ -11,11 +11,11 @@ import anyio
 import attrs
 
 from ekaci_core.api import Check, InfrastructureFault, Published, PublishFailed, UsageFault
+from ekaci_core.api.fields import Fields, Malformed
 from ekaci_forge_gitlab.api import PAGE, Api, strange
 from ekaci_forge_gitlab.client import Call, Reply
 from ekaci_forge_gitlab.failures import AT_ONCE_SECONDS, failed
 from ekaci_forge_gitlab.faults import BAD_REQUEST, NOT_FOUND, ApiFault, one_line
-from ekaci_forge_gitlab.fields import Fields, Malformed
 from ekaci_forge_gitlab.places import Place, place_of
 from ekaci_forge_gitlab.statuses import Unpublishable, body_of
 

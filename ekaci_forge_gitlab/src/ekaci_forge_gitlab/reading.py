@@ -10,11 +10,11 @@ from urllib.parse import quote
 import attrs
 
 from ekaci_core.api import CommitSha, Permission, Permissions, Person, PullRequest, RepositoryId
+from ekaci_core.api.fields import Fields, Malformed, is_login
 from ekaci_forge_gitlab.api import PAGE, Api, strange
 from ekaci_forge_gitlab.client import Call
 from ekaci_forge_gitlab.faults import FORBIDDEN, NOT_FOUND, ApiFault
-from ekaci_forge_gitlab.fields import Fields, Malformed, is_login
-from ekaci_forge_gitlab.merge_requests import base_sha_of, pull_request_of
+from ekaci_forge_gitlab.merge_requests import PATH, base_sha_of, pull_request_of
 
 PERMISSION_SECONDS: Final = 300.0
 _MOST_PERMISSIONS: Final = 10_000
@@ -111,7 +111,7 @@ class Reader:
             return repository
         call = Call("GET", f"/projects/{number}", conditional=True)
         try:
-            return Fields((await self._api.send(call)).data).repository(repository.forge)
+            return Fields((await self._api.send(call)).data).repository(repository.forge, PATH)
         except ApiFault as fault:
             # A private fork; its commits can be fetched from the target project even so.
             if fault.status in (NOT_FOUND, FORBIDDEN) and fault.retry_after_seconds is None:
@@ -134,7 +134,7 @@ class Reader:
         found: dict[str, RepositoryId] = {}
         async for item in self._api.pages(Call("GET", "/projects", query)):
             try:
-                repository = Fields(item).repository(self._api.addresses.host)
+                repository = Fields(item).repository(self._api.addresses.host, PATH)
             except Malformed as error:
                 self._api.log.warning("project_not_understood", reason=str(error))
                 continue

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from ekaci_core.api import Received, Refused, WebhookRequest
-from ekaci_forge_gitlab.fields import Fields, Malformed, loaded
+from ekaci_core.api.fields import Fields, Malformed, loaded
 from ekaci_forge_gitlab.signatures import ID, SIGNATURE, WebhookKeys
 
 _BAD_REQUEST: Final = 400

@@ -138,12 +138,12 @@ class Fields:
         """Return a repository by its full name."""
         return self._named(key, lambda name: RepositoryId.parse(host, name))
 
-    def person(self, key: str) -> Person:
-        """Return an account."""
+    def person(self, key: str, name: str = "login") -> Person:
+        """Return an account; ``name`` is the forge's word for its login."""
         account = self.object(key)
-        login = account.text("login")
+        login = account.text(name)
         if not is_login(login):
-            raise Malformed(f"{self._at(key)}.login is no login")
+            raise Malformed(f"{self._at(key)}.{name} is no login")
         return Person(login, account.number("id"))
 
     def _named(self, key: str, parse: Callable[[str], Name]) -> Name:
@@ -163,7 +163,8 @@ def moment(text: str, where: str = "the time") -> float:
         Malformed: it is no time.
     """
     try:
-        parsed = datetime.fromisoformat(text)
+        # GitLab has two forms: 2013-12-03T17:23:34Z and 2015-05-17 17:21:36 UTC.
+        parsed = datetime.fromisoformat(text.removesuffix(" UTC"))
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         raise Malformed(f"{where} is no time") from None
