@@ -29,17 +29,17 @@ class Limits:
     now: Callable[[], float]
     requests: int = 2000
     notes: int = 300
-    _requests: dict[int, deque[float]] = attrs.field(factory=lambda: defaultdict(deque))
-    _notes: dict[int, deque[float]] = attrs.field(factory=lambda: defaultdict(deque))
+    _asked: dict[int, deque[float]] = attrs.field(factory=lambda: defaultdict(deque))
+    _written: dict[int, deque[float]] = attrs.field(factory=lambda: defaultdict(deque))
 
     def forget(self) -> None:
         """Begin to count anew."""
-        self._requests.clear()
-        self._notes.clear()
+        self._asked.clear()
+        self._written.clear()
 
     def headers(self, caller: int) -> dict[str, str]:
         """Return what every answer says of the limit of requests."""
-        used = len(self._requests[caller])
+        used = len(self._asked[caller])
         return {
             "ratelimit-limit": str(self.requests),
             "ratelimit-name": "throttle_authenticated_api",
@@ -54,9 +54,9 @@ class Limits:
         Raises:
             TooMany: it was one too many.
         """
-        self._count(self._requests[caller], self.requests)
+        self._count(self._asked[caller], self.requests)
         if notes:
-            self._count(self._notes[caller], self.notes)
+            self._count(self._written[caller], self.notes)
 
     def _count(self, times: deque[float], most: int) -> None:
         now = self.now()

@@ -132,10 +132,10 @@ class World:
             project.hooks[made.id] = made
             return made
 
-    def system_hook(self, url: str, token: str) -> Hook:
+    def system_hook(self, url: str, token: str, *, signing: str = "") -> Hook:
         """Make a webhook of the whole instance."""
         with self.lock:
-            made = Hook(self.next_id(), url, token, dict(EVENTS))
+            made = Hook(self.next_id(), url, token, dict(EVENTS), signing)
             self.system_hooks[made.id] = made
             return made
 
