@@ -1,0 +1,175 @@
+"""From a push at GitLab to status and note, with a real server, real git, real Nix and real HTTP."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.endtoend.gitlab_place import REAL_TOKEN, REAL_URL, STRANGER_TOKEN, GitLabPlace, Tokens
+from tests.endtoend.gitlab_service import GitLabService
+from tests.endtoend.service import SECRET, SLOW, VERDICT, package_set
+from tests.standins.gitlab.server import running_gitlab
+
+pytestmark = [pytest.mark.nix, pytest.mark.timeout(300)]
+
+
+@contextmanager
+def at_stand_in(folder: Path) -> Iterator[tuple[str, Tokens]]:
+    with running_gitlab(folder) as gitlab:
+        world = gitlab.world
+        tokens = [world.token(world.account(name)).value for name in ("ada", "project_7_bot_a1", "mallory")]
+        yield gitlab.url, Tokens(*tokens)
+
+
+@pytest.fixture(params=["stand-in", "real"])
+def service(
+    request: pytest.FixtureRequest, tmp_path: Path, nix_environment: Mapping[str, str]
+) -> Iterator[GitLabService]:
+    (tmp_path / "server").mkdir()
+    with ExitStack() as stack:
+        if request.param == "stand-in":
+            url, tokens = stack.enter_context(at_stand_in(tmp_path / "gitlab"))
+        elif REAL_URL and REAL_TOKEN:
+            url, tokens = REAL_URL, Tokens(REAL_TOKEN, REAL_TOKEN, STRANGER_TOKEN)
+        else:
+            pytest.skip("EKACI_TEST_GITLAB_URL and EKACI_TEST_GITLAB_TOKEN name no real GitLab")
+        client = stack.enter_context(httpx.Client(timeout=30, trust_env=False))
+        place = GitLabPlace(url, tokens, client)
+        stack.callback(place.remove)
+        place.make(package_set())
+        service = GitLabService(place, tmp_path / "server", {**os.environ, **nix_environment})
+        try:
+            yield service
+        finally:
+            if service.process is not None:
+                service.stop()
+            assert "Traceback" not in service.log, service.log
+            for secret in (tokens.server, SECRET):
+                assert secret not in service.log
+
+
+def package(name: str, build: str, version: str = "1") -> str:
+    return f'{{ mkPackage }}: mkPackage {{ pname = "{name}"; version = "{version}"; build = "{build}"; }}\n'
+
+
+def needs_stranger(service: GitLabService) -> None:
+    if not service.place.tokens.stranger:
+        pytest.skip("EKACI_TEST_GITLAB_STRANGER_TOKEN names nobody")
+
+
+def test_a_change_may_be_merged_and_the_note_says_why(service: GitLabService) -> None:
+    service.start()
+    place = service.place
+    assert place.path.count("/") == 2, "a group within a group"
+    sha = place.commit({"pkgs/wave.nix": package("wave", "echo waved")}, "wave")
+    request = place.open("wave")
+    verdict = service.verdict(sha, "success")
+    assert verdict["description"].startswith("Merge")
+    wanted = {VERDICT, "EkaCI: Configure", "EkaCI: Evaluate Job (packages)", "EkaCI: Change Summary"}
+    service.wait(lambda: wanted <= set(place.statuses(sha)))
+    shown = place.statuses(sha)
+    assert len({each["pipeline_id"] for each in shown.values()}) == 1, "all in one pipeline"
+    assert {each["ref"] for each in shown.values()} == {"wave"}
+    service.wait(lambda: any("wave" in text for text in service.told(request)))
+    assert "wave-1" in service.built()
+
+
+def test_what_fails_newly_blocks_and_its_bump_is_told_in_the_same_note(service: GitLabService) -> None:
+    service.start()
+    place = service.place
+    place.commit({"pkgs/new.nix": package("new", "echo fine")}, "main")
+    first = place.commit({"pkgs/new.nix": package("new", "echo oops; exit 3", "2")}, "bump")
+    request = place.open("bump")
+    service.verdict(first, "failed")
+    service.wait(lambda: "new / Changed (packages)" in place.statuses(first))
+    service.wait(lambda: any("new" in text for text in service.told(request)))
+    (noted,) = [each for each in place.notes(request) if each["body"] in service.told(request)]
+    second = place.commit({"pkgs/new.nix": package("new", "echo fine", "2")}, "bump")
+    verdict = service.verdict(second, "success")
+    assert verdict["description"].startswith("Merge")
+    service.wait(lambda: any(second[:12] in text for text in service.told(request)))
+    after = [each["id"] for each in place.notes(request)]
+    assert after == [noted["id"]], "one note, changed in its place"
+
+
+def test_nothing_of_a_stranger_runs_before_a_comment_approves_the_commit(service: GitLabService) -> None:
+    needs_stranger(service)
+    service.settings = "require_approval = true"
+    service.start()
+    place, stranger = service.place, service.place.tokens.stranger
+    fork = place.fork()
+    sha = place.commit({"README.md": "theirs\n"}, "theirs", project=fork, by=stranger)
+    request = place.open("theirs", project=fork, by=stranger)
+    service.verdict(sha, "pending")
+    service.wait(lambda: service.states() == ["waiting"])
+    refused = place.say(request, "/ekaci approve", by=stranger)
+    service.wait(lambda: place.emoji(request, refused) == ["thumbsdown"])
+    assert service.states() == ["waiting"]
+    assert not service.ask("SELECT 1 FROM attempt"), "nothing was built"
+    approved = place.say(request, "/ekaci approve")
+    service.verdict(sha, "success")
+    service.wait(lambda: place.emoji(request, approved) == ["thumbsup"])
+    refs = {each["ref"] for each in place.statuses(sha).values()}
+    assert refs == {f"refs/merge-requests/{request}/head"}, "reported in the project, not in the fork"
+    assert place.api("GET", f"/projects/{fork}/repository/commits/{sha}/statuses", by=stranger) == []
+    newer = place.commit({"README.md": "theirs again\n"}, "theirs", project=fork, by=stranger)
+    service.verdict(newer, "pending")
+
+
+def test_a_push_over_a_build_stops_it(service: GitLabService) -> None:
+    service.start()
+    place = service.place
+    old = place.commit({"pkgs/slow.nix": SLOW}, "slow")
+    place.open("slow")
+    service.wait(lambda: "slow-1" in service.building())
+    new = place.commit({"README.md": "words\n"}, "slow", force=True)
+    service.verdict(new, "success")
+    service.verdict(old, "canceled")
+    service.wait(lambda: not service.building())
+
+
+def test_a_comment_has_it_made_again(service: GitLabService, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    service.start()
+    place = service.place
+    sha = place.commit({"pkgs/moody.nix": package("moody", f"test -e {there}")}, "moody")
+    request = place.open("moody")
+    service.verdict(sha, "failed")
+    there.touch()
+    note = place.say(request, "/ekaci retry")
+    service.verdict(sha, "success")
+    service.wait(lambda: place.emoji(request, note) == ["thumbsup"])
+    assert service.rounds(sha) == [2]
+
+
+def test_the_note_is_found_again_without_the_database(service: GitLabService) -> None:
+    service.start()
+    place = service.place
+    first = place.commit({"README.md": "one\n"}, "words")
+    request = place.open("words")
+    service.verdict(first, "success")
+    service.wait(lambda: len(service.told(request)) == 1)
+    (before,) = [each["id"] for each in place.notes(request)]
+    service.stop()
+    shutil.rmtree(service.folder / "db")
+    service.start()
+    second = place.commit({"README.md": "two\n"}, "words")
+    service.verdict(second, "success")
+    service.wait(lambda: any(second[:12] in text for text in service.told(request)))
+    assert [each["id"] for each in place.notes(request)] == [before]
+
+
+def test_a_merge_request_that_is_closed_is_given_up(service: GitLabService) -> None:
+    service.start()
+    place = service.place
+    sha = place.commit({"pkgs/slow.nix": SLOW}, "slow")
+    request = place.open("slow")
+    service.wait(lambda: "slow-1" in service.building())
+    place.close(request)
+    service.verdict(sha, "canceled")
+    service.wait(lambda: not service.building())
