@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -173,3 +175,28 @@ def test_a_merge_request_that_is_closed_is_given_up(service: GitLabService) -> N
     place.close(request)
     service.verdict(sha, "canceled")
     service.wait(lambda: not service.building())
+
+
+def test_commands_name_a_project_in_groups_within_groups(service: GitLabService) -> None:
+    needs_stranger(service)
+    service.settings = "require_approval = true"
+    place, stranger = service.place, service.place.tokens.stranger
+    service.start()
+    fork = place.fork()
+    sha = place.commit({"README.md": "theirs\n"}, "theirs", project=fork, by=stranger)
+    request = place.open("theirs", project=fork, by=stranger)
+    service.verdict(sha, "pending")
+    (shown,) = json.loads(service.run("prs", place.path))
+    assert (shown["number"], shown["sha"]) == (request, sha)
+    assert json.loads(service.run("approve", place.path, str(request)))["sha"] == sha
+    service.verdict(sha, "success")
+    owner, _, name = place.path.rpartition("/")
+    host = urlsplit(place.url).netloc
+    again = json.loads(service.run("github", host, owner, name, str(request), "--again"))
+    assert again["round"] == 2
+    there = place.commit({"README.md": "words\n"}, "words")
+    found = json.loads(service.run("git", host, owner, name, "words", "--wait"))
+    assert found["review"]["sha"] == there
+    (forge,) = json.loads(service.run("forge", "check"))
+    assert [each["subject"] for each in forge["findings"] if not each["well"]] == []
+    assert f"{host}/{place.path}" in [each["subject"] for each in forge["findings"]]

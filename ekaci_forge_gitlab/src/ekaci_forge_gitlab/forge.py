@@ -142,7 +142,8 @@ class GitLabForge:
 
     async def install_webhook(self, repository: RepositoryId, url: str) -> Finding:
         """Make or correct the webhook of a project."""
-        return await hooks.install_webhook(self._api, repository, url, self._config.webhook_secret)
+        config = self._config
+        return await hooks.install_webhook(self._api, repository, url, config.webhook_secret, config.signing_token)
 
     async def examine(self) -> Sequence[Finding]:
         """Compare what the token may do with what is needed."""

@@ -16,8 +16,13 @@ EVENTS: Final = {"merge_requests_events": True, "note_events": True, "push_event
 FEATURE: Final = "everything that begins with an event"
 
 
-async def install_webhook(api: Api, repository: RepositoryId, url: str, secret: Secret | None) -> Finding:
+async def install_webhook(
+    api: Api, repository: RepositoryId, url: str, secret: Secret | None, signing_token: Secret | None
+) -> Finding:
     """Have the events of a project sent to ``url``, with the secret; one that is there already is corrected.
+
+    A GitLab that does not sign yet passes the signing token over:
+    https://gitlab.com/gitlab-org/gitlab/-/merge_requests/231325
 
     Raises:
         ApiFault: no success; the token's account has to be a Maintainer.
@@ -27,6 +32,8 @@ async def install_webhook(api: Api, repository: RepositoryId, url: str, secret: 
         return Finding(subject, well=False, text="no webhook secret is configured", feature=FEATURE)
     path = f"{api.path_of(repository)}/hooks"
     body: dict[str, Any] = {"url": url, "token": secret.reveal(), "enable_ssl_verification": True, **EVENTS}
+    if signing_token:
+        body["signing_token"] = signing_token.reveal()
     first, *others = [number for number, address in await hooks_of(api, repository) if address == url] or [0]
     if not first:
         await api.send(Call("POST", path, body=body))

@@ -37,7 +37,7 @@ class TestGitLab(ForgeConformance):
 
 
 class TestGitLabThatSigns(WebhookConformance):
-    """The same with the webhooks of GitLab 18.11 and newer, which sign what they send."""
+    """The same with webhooks that sign what they send."""
 
     pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,10 @@ import pytest
 from tests.plugins.forge_gitlab.conftest import SECRET, OpenForge, Scene
 from tests.standins.github import faults
 from tests.standins.github.exchange import Answer
+from tests.standins.gitlab.deliveries import headers_of
 from tests.standins.gitlab.records import DEVELOPER, REPORTER
 
-from ekaci_core.api import Finding, InfrastructureFault, Permissions
+from ekaci_core.api import Finding, InfrastructureFault, Permissions, Received, Secret, WebhookRequest
 from ekaci_forge_gitlab.forge import GitLabForge
 
 pytestmark = pytest.mark.anyio
@@ -61,6 +62,18 @@ async def test_without_a_secret_no_webhook_is_made(open_forge: OpenForge, scene:
     assert not finding.well
     assert "no webhook secret" in finding.text
     assert not scene.place.hooks
+
+
+async def test_a_webhook_is_told_to_sign(open_forge: OpenForge, scene: Scene) -> None:
+    token = "whsec_MzIgYnl0ZXMgdGhhdCBub2JvZHkgZWxzZSBrbm93cyE="  # noqa: S105 - of the stand-in
+    async with open_forge(signing_token=Secret(token)) as forge:
+        await forge.install_webhook(scene.repository, URL)
+        (hook,) = scene.place.hooks.values()
+        hook.url = ""
+        scene.request()
+        sent = scene.gitlab.world.last_delivery("Merge Request Hook")
+        headers = {name: value for name, value in headers_of(sent).items() if name != "x-gitlab-token"}
+        assert isinstance(forge.receive(WebhookRequest(headers, sent.body)), Received)
 
 
 # --- signs

@@ -19,8 +19,8 @@ _PAGES: Final = {"page": "number", "per_page": "number"}
 _KEYS: Final = {**_PAGES, "pagination": "keyset", "order_by": "text", "sort": "asc|desc"}
 _BRANCH: Final = {"branch": "text", "start_branch": "text", "start_sha": "text", "commit_message": "text"}
 _HOOK: Final = {
-    "url": "text", "token": "text", "enable_ssl_verification": "flag", "merge_requests_events": "flag",
-    "note_events": "flag", "push_events": "flag", "tag_push_events": "flag",
+    "url": "text", "token": "text", "signing_token": "text", "enable_ssl_verification": "flag",
+    "merge_requests_events": "flag", "note_events": "flag", "push_events": "flag", "tag_push_events": "flag",
 }  # fmt: skip
 _STATUS: Final = {
     "state": "pending|running|success|failed|canceled|skipped", "ref": "text", "name": "text255", "context": "text255",

@@ -157,6 +157,7 @@ def _written(call: Call, hook: Hook) -> dict[str, object]:
     if not body["url"].startswith(("http://", "https://")):
         raise Problem(422, "Invalid url given")
     hook.url, hook.token = body["url"], body.get("token", hook.token)
+    hook.signing = body.get("signing_token", hook.signing)
     hook.events |= {name: value for name, value in body.items() if name.endswith("_events")}
     return call.world.shapes.hook(call.place, hook)
 
