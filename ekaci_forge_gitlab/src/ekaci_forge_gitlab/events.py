@@ -14,6 +14,7 @@ from ekaci_core.api.fields import Fields, Malformed, is_login, loaded
 from ekaci_forge_gitlab.faults import one_line
 from ekaci_forge_gitlab.merge_request_events import merge_request
 from ekaci_forge_gitlab.merge_requests import PATH
+from ekaci_forge_gitlab.merge_trains import pipeline
 from ekaci_forge_gitlab.project_events import NAMES, project, repository_update
 
 Parser = Callable[[Fields, str], ForgeEvent | Ignored]
@@ -101,6 +102,7 @@ _KINDS: Final[Mapping[str, Parser]] = {
     "Tag Push Hook": _tag,
     "Note Hook": _note,
     "Merge Request Hook": merge_request,
+    "Pipeline Hook": pipeline,
     # Of a group: https://docs.gitlab.com/user/project/integrations/webhook_events/#project-events
     "Project Hook": project,
 }

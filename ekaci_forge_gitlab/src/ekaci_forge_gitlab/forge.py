@@ -15,6 +15,7 @@ from ekaci_core.api import (
     ForgeCapability,
     ForgeEvent,
     Ignored,
+    MergeGroupChanged,
     Permission,
     Person,
     Published,
@@ -27,7 +28,7 @@ from ekaci_core.api import (
     WebhookRequest,
     WriteBudget,
 )
-from ekaci_forge_gitlab import events, examination, files, hooks, webhooks
+from ekaci_forge_gitlab import events, examination, files, hooks, merge_trains, webhooks
 from ekaci_forge_gitlab.api import Api
 from ekaci_forge_gitlab.config import GitLabConfig
 from ekaci_forge_gitlab.notes import Notes
@@ -46,7 +47,7 @@ WRITES_PER_HOUR: Final = 2000.0
 class GitLabForge:
     """One account at one GitLab."""
 
-    capabilities = frozenset({ForgeCapability.REACTIONS, ForgeCapability.WEBHOOK_SETUP})
+    capabilities = frozenset({ForgeCapability.MERGE_GROUPS, ForgeCapability.REACTIONS, ForgeCapability.WEBHOOK_SETUP})
 
     def __init__(self, config: GitLabConfig, keys: WebhookKeys, api: Api) -> None:
         """Take what is open."""
@@ -82,6 +83,10 @@ class GitLabForge:
     async def pull_request(self, repository: RepositoryId, number: int) -> PullRequest | None:
         """Ask for a merge request."""
         return await self._reader.pull_request(repository, number)
+
+    async def merge_group(self, repository: RepositoryId, number: int) -> MergeGroupChanged | None:
+        """Ask what a pipeline was of; None where it is of no merge train."""
+        return await merge_trains.merge_group(self._api, repository, number)
 
     async def open_pull_requests(self, repository: RepositoryId) -> Sequence[PullRequest]:
         """Ask for all that are open."""

@@ -12,7 +12,14 @@ from ekaci_core.api.fields import Fields, Malformed
 from ekaci_forge_gitlab.api import PAGE, Api, strange
 from ekaci_forge_gitlab.client import Call
 
-EVENTS: Final = {"merge_requests_events": True, "note_events": True, "push_events": True, "tag_push_events": False}
+EVENTS: Final = {
+    "merge_requests_events": True,
+    "note_events": True,
+    "push_events": True,
+    # Of merge trains nothing else tells.
+    "pipeline_events": True,
+    "tag_push_events": False,
+}
 FEATURE: Final = "everything that begins with an event"
 
 

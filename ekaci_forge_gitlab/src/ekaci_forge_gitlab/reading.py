@@ -52,7 +52,7 @@ class Reader:
             if not described.has("sha"):
                 self._api.log.warning("merge_request_empty", repository=str(repository), number=number)
                 return None
-            base = base_sha_of(described) or await self._tip(repository, described.branch("target_branch"))
+            base = base_sha_of(described) or await tip_of(self._api, repository, described.branch("target_branch"))
             origin = await self._origin(repository, described)
             # Where the target branch is gone, nothing can be compared with it.
             return None if base is None else pull_request_of(described, repository, base, origin)
@@ -81,7 +81,7 @@ class Reader:
     async def _listed(self, repository: RepositoryId, described: Fields, known: _Known) -> PullRequest:
         branch = described.branch("target_branch")
         if branch not in known.tips:
-            known.tips[branch] = await self._tip(repository, branch)
+            known.tips[branch] = await tip_of(self._api, repository, branch)
         source = described.number("source_project_id") if described.has("source_project_id") else 0
         if source not in known.origins:
             known.origins[source] = await self._origin(repository, described)
@@ -89,18 +89,6 @@ class Reader:
         if base is None:
             raise Malformed("its target branch is gone")
         return pull_request_of(described, repository, base, known.origins[source])
-
-    async def _tip(self, repository: RepositoryId, branch: str) -> CommitSha | None:
-        path = f"{self._api.path_of(repository)}/repository/branches/{quote(branch, safe='')}"
-        call = Call("GET", path, conditional=True)
-        try:
-            return Fields((await self._api.send(call)).data).object("commit").sha("id")
-        except ApiFault as fault:
-            if fault.status == NOT_FOUND:
-                return None
-            raise
-        except Malformed as error:
-            raise strange(error, call) from None
 
     async def _origin(self, repository: RepositoryId, described: Fields) -> RepositoryId | None:
         """Return the source project; it is only a number in the description of a merge request."""
@@ -171,6 +159,24 @@ class Reader:
             return permission_of(Fields(reply.data), person)
         except Malformed as error:
             raise strange(error, call) from None
+
+
+async def tip_of(api: Api, repository: RepositoryId, branch: str) -> CommitSha | None:
+    """Ask where a branch is, None where there is none.
+
+    Raises:
+        ApiFault: GitLab does not answer.
+    """
+    path = f"{api.path_of(repository)}/repository/branches/{quote(branch, safe='')}"
+    call = Call("GET", path, conditional=True)
+    try:
+        return Fields((await api.send(call)).data).object("commit").sha("id")
+    except ApiFault as fault:
+        if fault.status == NOT_FOUND:
+            return None
+        raise
+    except Malformed as error:
+        raise strange(error, call) from None
 
 
 def permission_of(described: Fields, person: Person) -> Permission:

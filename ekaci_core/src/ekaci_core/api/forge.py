@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
@@ -13,7 +13,7 @@ from ekaci_core.api.context import PluginContext
 from ekaci_core.api.credentials import CredentialUse
 from ekaci_core.model.check import Check
 from ekaci_core.model.forge import Branch, Permission, Person, PullRequest, RepositoryId
-from ekaci_core.model.forge_event import ForgeEvent, Ignored
+from ekaci_core.model.forge_event import ForgeEvent, Ignored, MergeGroupChanged
 from ekaci_core.model.ids import CommitSha
 from ekaci_core.model.policy import Permissions
 from ekaci_core.model.secret import Secret
@@ -261,6 +261,15 @@ class Forge(Protocol):
 
     async def examine(self) -> Sequence[Finding]:
         """Compare what was granted with what is needed, for ``ekaci forge check``."""
+        ...
+
+
+@runtime_checkable
+class TellsMergeGroups(Protocol):
+    """What a forge is besides, whose deliveries about its merge queue say too little: `MergeGroupTouched`."""
+
+    async def merge_group(self, repository: RepositoryId, number: int) -> MergeGroupChanged | None:
+        """Ask what it was; None where it is of no merge queue. Raises as the methods of `Forge` do."""
         ...
 
 

@@ -28,6 +28,7 @@ from ekaci_core.model.forge_event import (
     InstallationChanged,
     MergeGroupAction,
     MergeGroupChanged,
+    MergeGroupTouched,
     Ping,
     PullRequestAction,
     PullRequestChanged,
@@ -82,6 +83,10 @@ def decide(  # noqa: C901, PLR0911, PLR0912 - one case for each kind of event
             return (Ignore("the forge is not configured for this repository or branch"),)
         case MergeGroupChanged():
             return _merge_group(event, facts, policy)
+        case MergeGroupTouched():
+            if facts.group is None:
+                return (Ignore("it is of no merge queue"),)
+            return _merge_group(facts.group, facts, policy)
         case BranchPushed():
             return _push(event, policy)
         case RerunRequested():

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from ekaci_core.api import Forge
+from ekaci_core.api import Forge, TellsMergeGroups
 from ekaci_core.intake.comment_command import Approve, parse_comment
 from ekaci_core.intake.facts import Facts, Standing
 from ekaci_core.intake.needs import IntakeStore
@@ -24,6 +24,7 @@ from ekaci_core.model.forge_event import (
     InstallationChanged,
     MergeGroupAction,
     MergeGroupChanged,
+    MergeGroupTouched,
     PullRequestChanged,
     PullRequestTouched,
     RerunRequested,
@@ -67,6 +68,8 @@ class Gathering:
                 return await self._touched(event, forge, facts)
             case MergeGroupChanged(action=MergeGroupAction.CHECKS_REQUESTED):
                 return await self._of_merge_group(event, forge, facts)
+            case MergeGroupTouched():
+                return await self._touched_group(event, forge, facts)
             case RerunRequested():
                 return await self._of_rerun(event, forge, facts)
             case CheckActionRequested(identifier=Button.APPROVE):
@@ -91,6 +94,13 @@ class Gathering:
         served = forge.serves(current.repository, current.base)
         facts = attrs.evolve(facts, current=current, served=served)
         return await self._with_pull_request(facts, current, forge) if served else facts
+
+    async def _touched_group(self, event: MergeGroupTouched, forge: Forge, facts: Facts) -> Facts:
+        group = await forge.merge_group(event.repository, event.number) if isinstance(forge, TellsMergeGroups) else None
+        if group is None:
+            return facts
+        facts = attrs.evolve(facts, group=group, served=forge.serves(group.repository, group.base))
+        return await self._of_event(group, forge, facts) if facts.served else facts
 
     async def _of_merge_group(self, event: MergeGroupChanged, forge: Forge, facts: Facts) -> Facts:
         if not self._policy.merge_queue_require_approval:

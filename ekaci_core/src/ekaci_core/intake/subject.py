@@ -10,6 +10,7 @@ from ekaci_core.model.forge_event import (
     ForgeEvent,
     InstallationChanged,
     MergeGroupChanged,
+    MergeGroupTouched,
     Ping,
     PullRequestChanged,
     PullRequestReviewed,
@@ -60,6 +61,8 @@ def subject_of(event: ForgeEvent) -> Subject:  # noqa: PLR0911 - one case for ea
             return where, "pull", str(event.number)
         case MergeGroupChanged():
             return where, "queue", event.base
+        case MergeGroupTouched():
+            return where, "pipeline", str(event.number)
         case RerunRequested() | CheckActionRequested() | WorkflowRequested():
             return where, "commit", event.sha
         case BranchPushed():

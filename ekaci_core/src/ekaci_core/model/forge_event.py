@@ -53,7 +53,10 @@ class MergeGroupAction(enum.Enum):
 
 @attrs.frozen
 class MergeGroupChanged:
-    """A merge queue asks for checks of a group, or does not need them any more. ``author`` made the head commit."""
+    """A merge queue asks for checks of a group, or does not need them any more.
+
+    ``author`` made the head commit. ``ref`` is where that can be fetched, where it is not the branch ``head``.
+    """
 
     action: MergeGroupAction
     repository: RepositoryId
@@ -62,6 +65,15 @@ class MergeGroupChanged:
     head: Branch
     head_sha: CommitSha
     author: str = ""
+    ref: str = ""
+
+
+@attrs.frozen
+class MergeGroupTouched:
+    """Something ran, or ended, which may be of a merge queue; ``number`` is the forge's own, and the forge is asked."""
+
+    repository: RepositoryId
+    number: int
 
 
 @attrs.frozen
@@ -191,6 +203,7 @@ ForgeEvent = (
     PullRequestChanged
     | PullRequestTouched
     | MergeGroupChanged
+    | MergeGroupTouched
     | RerunRequested
     | CheckActionRequested
     | CommentCreated

@@ -17,6 +17,7 @@ from ekaci_core.api import (
     Ignored,
     InfrastructureFault,
     Logger,
+    MergeGroupChanged,
     Permission,
     Person,
     Published,
@@ -25,6 +26,7 @@ from ekaci_core.api import (
     Received,
     Refused,
     RepositoryId,
+    TellsMergeGroups,
     WebhookRequest,
     WriteBudget,
 )
@@ -96,6 +98,13 @@ class GuardedForge:
     async def pull_request(self, repository: RepositoryId, number: int) -> PullRequest | None:
         """Ask for a pull request."""
         return await self._asked(lambda: self._inner.pull_request(repository, number))
+
+    async def merge_group(self, repository: RepositoryId, number: int) -> MergeGroupChanged | None:
+        """Ask what ran of a merge queue; nothing where the forge tells all in its deliveries."""
+        inner = self._inner
+        if not isinstance(inner, TellsMergeGroups):
+            return None
+        return await self._asked(lambda: inner.merge_group(repository, number))
 
     async def open_pull_requests(self, repository: RepositoryId) -> Sequence[PullRequest]:
         """Ask for all that are open."""

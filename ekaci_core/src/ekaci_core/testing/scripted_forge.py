@@ -21,6 +21,7 @@ from ekaci_core.api import (
     ForgeCapability,
     ForgeEvent,
     Ignored,
+    MergeGroupChanged,
     Permission,
     Permissions,
     Person,
@@ -81,6 +82,7 @@ class ScriptedForge:
         permissions: what people may do, by login.
         persons: their numbers, by login.
         pull_requests: by number.
+        merge_groups: what ran of a merge queue, by number.
         given: the repositories that it has been given.
         happened: what it tells when it is polled.
         missed: names of deliveries that it will send again when asked.
@@ -107,6 +109,7 @@ class ScriptedForge:
         self.permissions: dict[str, Permission] = {}
         self.persons: dict[str, int] = {}
         self.pull_requests: dict[int, PullRequest] = {}
+        self.merge_groups: dict[int, MergeGroupChanged] = {}
         self.given: list[RepositoryId] = []
         self.happened: list[ForgeEvent] = []
         self.missed: list[str] = []
@@ -166,6 +169,12 @@ class ScriptedForge:
         del repository
         self._request("pull_request")
         return self.pull_requests.get(number)
+
+    async def merge_group(self, repository: RepositoryId, number: int) -> MergeGroupChanged | None:
+        """Look it up."""
+        del repository
+        self._request("merge_group")
+        return self.merge_groups.get(number)
 
     async def open_pull_requests(self, repository: RepositoryId) -> Sequence[PullRequest]:
         """Return what the test set."""
