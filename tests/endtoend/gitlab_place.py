@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import attrs
 import httpx
+from tests.standins.gitlab.server import GitLab
 
 # Read when tests are collected: later the process has a private home.
 REAL_URL: Final = os.environ.get("EKACI_TEST_GITLAB_URL", "").rstrip("/")
@@ -45,6 +46,7 @@ class GitLabPlace:
     url: str
     tokens: Tokens
     client: httpx.Client
+    stand_in: GitLab | None = None
     path: str = ""
     number: int = 0
     group: int = 0

@@ -15,17 +15,17 @@ import pytest
 from tests.endtoend.gitlab_place import REAL_TOKEN, REAL_URL, STRANGER_TOKEN, GitLabPlace, Tokens
 from tests.endtoend.gitlab_service import GitLabService
 from tests.endtoend.service import SECRET, SLOW, VERDICT, package_set
-from tests.standins.gitlab.server import running_gitlab
+from tests.standins.gitlab.server import GitLab, running_gitlab
 
 pytestmark = [pytest.mark.nix, pytest.mark.timeout(300)]
 
 
 @contextmanager
-def at_stand_in(folder: Path) -> Iterator[tuple[str, Tokens]]:
+def at_stand_in(folder: Path) -> Iterator[tuple[GitLab, Tokens]]:
     with running_gitlab(folder) as gitlab:
         world = gitlab.world
         tokens = [world.token(world.account(name)).value for name in ("ada", "project_7_bot_a1", "mallory")]
-        yield gitlab.url, Tokens(*tokens)
+        yield gitlab, Tokens(*tokens)
 
 
 @pytest.fixture(params=["stand-in", "real"])
@@ -35,13 +35,14 @@ def service(
     (tmp_path / "server").mkdir()
     with ExitStack() as stack:
         if request.param == "stand-in":
-            url, tokens = stack.enter_context(at_stand_in(tmp_path / "gitlab"))
+            stand_in, tokens = stack.enter_context(at_stand_in(tmp_path / "gitlab"))
+            url = stand_in.url
         elif REAL_URL and REAL_TOKEN:
-            url, tokens = REAL_URL, Tokens(REAL_TOKEN, REAL_TOKEN, STRANGER_TOKEN)
+            stand_in, url, tokens = None, REAL_URL, Tokens(REAL_TOKEN, REAL_TOKEN, STRANGER_TOKEN)
         else:
             pytest.skip("EKACI_TEST_GITLAB_URL and EKACI_TEST_GITLAB_TOKEN name no real GitLab")
         client = stack.enter_context(httpx.Client(timeout=30, trust_env=False))
-        place = GitLabPlace(url, tokens, client)
+        place = GitLabPlace(url, tokens, client, stand_in)
         stack.callback(place.remove)
         place.make(package_set())
         service = GitLabService(place, tmp_path / "server", {**os.environ, **nix_environment})
@@ -200,3 +201,33 @@ def test_commands_name_a_project_in_groups_within_groups(service: GitLabService)
     (forge,) = json.loads(service.run("forge", "check"))
     assert [each["subject"] for each in forge["findings"] if not each["well"]] == []
     assert f"{host}/{place.path}" in [each["subject"] for each in forge["findings"]]
+
+
+def test_a_merge_train_gets_its_verdict_in_its_own_pipeline(service: GitLabService) -> None:
+    """At the stand-in alone: trains are for GitLab Premium."""
+    gitlab = service.place.stand_in
+    if gitlab is None:
+        pytest.skip("merge trains need GitLab Premium and a pipeline of one's own")
+    service.start()
+    place = service.place
+    project = gitlab.world.projects[place.number]
+    for name in ("one", "two"):
+        place.commit({f"pkgs/{name}.nix": package(name, "echo fine")}, name)
+        place.open(name)
+    first, second = project.merge_requests.values()
+    ahead = gitlab.acts.train(project, first)
+    behind = gitlab.acts.train(project, second, onto=ahead.sha)
+    for pipeline in (ahead, behind):
+        verdict = service.verdict(pipeline.sha, "success")
+        assert verdict["pipeline_id"] == pipeline.id
+    (told,) = service.ask(f"SELECT base_sha, ref FROM review WHERE head_sha = '{behind.sha}'")  # noqa: S608
+    assert told == (ahead.sha, f"refs/merge-requests/{second.iid}/train"), "compared with the train before it"
+    third = gitlab.acts.open(project, "one", by="ada", title="Slow")
+    gitlab.acts.push(project, {"pkgs/slow.nix": SLOW}, branch="one", by="ada")
+    slow = gitlab.acts.train(project, third)
+    service.wait(lambda: "slow-1" in service.building())
+    gitlab.acts.close(project, first)
+    gitlab.acts.close(project, third)
+    gitlab.acts.moved(project, third, slow, "canceled")
+    service.verdict(slow.sha, "canceled")
+    service.wait(lambda: not service.building())

@@ -36,6 +36,7 @@ from ekaci_core.api import (
     InstallationAction,
     InstallationChanged,
     Lease,
+    MergeGroupTouched,
     Opinion,
     Permission,
     Permissions,
@@ -191,6 +192,8 @@ class Deliveries:
         acts.approve(place, first, by="wanda")
         head = CommitSha(first.sha)
         self._take(PullRequestReviewed(here, 1, head, Opinion.APPROVED, wanda), "Merge Request Hook", action="approved")
+        ran = acts.train(place, first)
+        self._take(MergeGroupTouched(here, ran.id), "Pipeline Hook")
         world.hook(scene.unserved, "", SECRET, signing=scene.signing)
         after = acts.push(scene.unserved, {"b": "b"}, branch="next", by="wanda")
         where = scene.identifier("octo/unserved")

@@ -143,3 +143,28 @@ def update(*changes: dict[str, str], **more: Any) -> dict[str, Any]:
         "refs": [each["ref"] for each in changes],
     }
     return body | more
+
+
+def pipeline(**changes: Any) -> dict[str, Any]:
+    """https://docs.gitlab.com/user/project/integrations/webhook_events/#pipeline-events"""
+    described: dict[str, Any] = {
+        "id": 31,
+        "iid": 3,
+        "ref": "ms-viewport",
+        "tag": False,
+        "sha": HEAD,
+        "before_sha": BEFORE,
+        "source": "merge_request_event",
+        "status": "pending",
+        "detailed_status": "pending",
+        "created_at": "2016-08-12 15:23:28 UTC",
+    }
+    return {
+        "object_kind": "pipeline",
+        "object_attributes": described | changes,
+        "merge_request": {"id": 1, "iid": 1, "source_branch": "ms-viewport", "target_branch": "master"},
+        "user": ROOT,
+        "project": PROJECT,
+        "commit": {"id": HEAD},
+        "builds": [],
+    }

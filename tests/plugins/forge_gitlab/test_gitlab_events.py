@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.plugins.forge_gitlab.payloads import BEFORE, HEAD, merge_request, note, project, push, update
+from tests.plugins.forge_gitlab.payloads import BEFORE, HEAD, merge_request, note, pipeline, project, push, update
 
 from ekaci_core.api import (
     Branch,
@@ -17,6 +17,7 @@ from ekaci_core.api import (
     Ignored,
     InstallationAction,
     InstallationChanged,
+    MergeGroupTouched,
     Opinion,
     Person,
     PullRequestAction,
@@ -194,7 +195,20 @@ def test_other_system_hooks_are_ignored(name: str) -> None:
     assert name in found.reason
 
 
-@pytest.mark.parametrize("kind", ["Pipeline Hook", "Job Hook", "Issue Hook", "Wiki Page Hook", "Emoji Hook"])
+@pytest.mark.parametrize("status", ["pending", "running", "success", "failed", "canceled", "skipped"])
+def test_a_pipeline_of_a_merge_request_may_be_of_a_train(status: str) -> None:
+    assert understood("Pipeline Hook", pipeline(status=status)) == MergeGroupTouched(HERE, 31)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"status": "preparing"}, {"source": "push"}, {"source": "external"}, {"source": None}]
+)
+def test_other_pipelines_are_ignored(changes: dict[str, Any]) -> None:
+    assert isinstance(understood("Pipeline Hook", pipeline(**changes)), Ignored)
+    assert isinstance(understood("Pipeline Hook", pipeline() | {"merge_request": None}), Ignored)
+
+
+@pytest.mark.parametrize("kind", ["Job Hook", "Issue Hook", "Wiki Page Hook", "Emoji Hook"])
 def test_other_kinds_are_ignored(kind: str) -> None:
     assert understood(kind, merge_request()) == Ignored(f"{kind}: nothing to do")
 

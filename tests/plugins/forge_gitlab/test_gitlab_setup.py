@@ -25,7 +25,8 @@ async def test_a_webhook_has_the_events_and_the_secret(forge: GitLabForge, scene
     (hook,) = scene.place.hooks.values()
     assert (hook.url, hook.token) == (URL, SECRET)
     assert hook.events == {
-        "push_events": True, "merge_requests_events": True, "note_events": True, "tag_push_events": False,
+        "push_events": True, "merge_requests_events": True, "note_events": True, "pipeline_events": True,
+        "tag_push_events": False,
     }  # fmt: skip
 
 

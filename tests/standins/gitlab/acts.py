@@ -215,6 +215,50 @@ class Acts:
             request.pipeline = made.id
             return made
 
+    def train(self, project: Project, request: MergeRequest, *, onto: str | None = None) -> Pipeline:
+        """Put a merge request on the merge train, behind another train's commit where ``onto`` names one."""
+        with self.world.lock:
+            bare, ref = Bare(project.folder), f"refs/merge-requests/{request.iid}/train"
+            base = onto or bare("rev-parse", f"refs/heads/{request.target_branch}")
+            assert bare.merge(ref, base, request.sha), "it conflicts"
+            made = Pipeline(self.world.next_id(), bare("rev-parse", ref), ref, "merge_request_event", "created")
+            project.pipelines[made.id] = made
+            self.moved(project, request, made, "pending")
+            return made
+
+    def moved(self, project: Project, request: MergeRequest, pipeline: Pipeline, status: str) -> None:
+        """Tell that a pipeline has another status. For the ref it names the source branch, whatever ran.
+
+        https://docs.gitlab.com/user/project/integrations/webhook_events/#pipeline-events
+        """
+        with self.world.lock:
+            pipeline.status = status
+            body = {
+                "object_kind": "pipeline",
+                "object_attributes": {
+                    "id": pipeline.id,
+                    "ref": request.source_branch,
+                    "tag": False,
+                    "sha": pipeline.sha,
+                    "before_sha": _ZERO,
+                    "source": pipeline.source,
+                    "status": status,
+                },
+                "merge_request": {
+                    "id": request.id,
+                    "iid": request.iid,
+                    "source_branch": request.source_branch,
+                    "target_branch": request.target_branch,
+                    "target_project_id": project.id,
+                    "state": request.state,
+                },
+                "user": self._shapes.told_user(request.author),
+                "project": self._shapes.told_project(project),
+                "commit": {"id": pipeline.sha, "message": "Merge"},
+                "builds": [],
+            }
+            self.world.tell(project, "pipeline_events", "Pipeline Hook", body)
+
     # --- words
 
     def comment(self, project: Project, request: MergeRequest, body: str, *, by: Account) -> Note:

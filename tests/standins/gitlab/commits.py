@@ -72,6 +72,22 @@ def commit(call: Call) -> Answer:
     return Answer({"id": after, "short_id": after[:8], "title": body["commit_message"]}, 201)
 
 
+@answers("one commit")
+def one_commit(call: Call) -> Answer:
+    sha = _commit(call)
+    parents = Bare(call.place.folder)("rev-list", "--parents", "-n1", sha).split()[1:]
+    return Answer({"id": sha, "short_id": sha[:8], "parent_ids": parents})
+
+
+@answers("pipeline")
+def pipeline(call: Call) -> Answer:
+    text = call.parameters["pipeline"]
+    found = call.place.pipelines.get(int(text)) if text.isdecimal() else None
+    if found is None:
+        raise Problem(404, "404 Not found")
+    return Answer(call.world.shapes.pipeline(call.place, found))
+
+
 @answers("commit merge requests")
 def commit_merge_requests(call: Call) -> Answer:
     sha = _commit(call)

@@ -20,7 +20,8 @@ _KEYS: Final = {**_PAGES, "pagination": "keyset", "order_by": "text", "sort": "a
 _BRANCH: Final = {"branch": "text", "start_branch": "text", "start_sha": "text", "commit_message": "text"}
 _HOOK: Final = {
     "url": "text", "token": "text", "signing_token": "text", "enable_ssl_verification": "flag",
-    "merge_requests_events": "flag", "note_events": "flag", "push_events": "flag", "tag_push_events": "flag",
+    "merge_requests_events": "flag", "note_events": "flag", "pipeline_events": "flag", "push_events": "flag",
+    "tag_push_events": "flag",
 }  # fmt: skip
 _STATUS: Final = {
     "state": "pending|running|success|failed|canceled|skipped", "ref": "text", "name": "text255", "context": "text255",
@@ -129,6 +130,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "merge requests": Operation(
         "GET", "/projects/:project/merge_requests", "merge_requests/#list-project-merge-requests", REPORTER,
         query={**_PAGES, "state": "opened|closed|merged|all", "order_by": "text", "sort": "asc|desc", "scope": "text"},
+    ),
+    "one commit": Operation(
+        "GET", "/projects/:project/repository/commits/:sha", "commits/#retrieve-a-single-commit", REPORTER
+    ),
+    "pipeline": Operation(
+        "GET", "/projects/:project/pipelines/:pipeline", "pipelines/#retrieve-a-single-pipeline", REPORTER
     ),
     "merge request": Operation(
         "GET", "/projects/:project/merge_requests/:iid", "merge_requests/#get-single-mr", REPORTER

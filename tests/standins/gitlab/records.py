@@ -65,6 +65,7 @@ class Pipeline:
     sha: str
     ref: str
     source: str
+    status: str = "running"
 
 
 @attrs.define

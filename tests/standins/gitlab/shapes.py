@@ -90,7 +90,7 @@ class Shapes:
             "sha": pipeline.sha,
             "ref": pipeline.ref,
             "source": pipeline.source,
-            "status": "running",
+            "status": pipeline.status,
         }
 
     def status(self, status: Status) -> dict[str, Any]:

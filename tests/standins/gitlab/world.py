@@ -17,7 +17,13 @@ from tests.standins.gitlab.records import OWNER, Account, Delivery, Hook, Projec
 from tests.standins.gitlab.shapes import Shapes
 
 LONGEST_PAGE: Final = 100
-EVENTS: Final = {"merge_requests_events": True, "note_events": True, "push_events": True, "tag_push_events": True}
+EVENTS: Final = {
+    "pipeline_events": True,
+    "merge_requests_events": True,
+    "note_events": True,
+    "push_events": True,
+    "tag_push_events": True,
+}
 
 
 class World:
@@ -144,7 +150,7 @@ class World:
         for hook in list(project.hooks.values()):
             if hook.events.get(event, False):
                 self._sent(new_delivery(hook, kind, payload))
-        if event != "note_events":
+        if event not in ("note_events", "pipeline_events"):
             for hook in list(self.system_hooks.values()):
                 told = {"event_name": "push", **payload} if event == "push_events" else payload
                 self._sent(new_delivery(hook, "System Hook", told))
