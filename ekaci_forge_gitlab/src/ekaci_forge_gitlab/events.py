@@ -22,7 +22,8 @@ Parser = Callable[[Fields, str], ForgeEvent | Ignored]
 _BRANCHES: Final = "refs/heads/"
 _NO_COMMIT: Final = re.compile(r"0{40}|0{64}")
 # https://docs.gitlab.com/user/project/settings/project_access_tokens/#bot-users-for-projects
-_BOT: Final = re.compile(r"(project|group)_[0-9]+_bot(_[0-9a-f]+)?[0-9]*")
+# https://docs.gitlab.com/user/profile/service_accounts/
+_BOT: Final = re.compile(r"(project|group)_[0-9]+_bot(_[0-9a-f]+)?[0-9]*|service_account_.+")
 _SYSTEM: Final = "System Hook"
 
 

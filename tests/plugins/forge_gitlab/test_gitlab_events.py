@@ -125,7 +125,14 @@ def test_other_notes_are_ignored(attributes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "username", ["project_15_bot", "project_15_bot1", "project_15_bot_4ffca233d8298ea1", "group_3_bot_a"]
+    "username",
+    [
+        "project_15_bot",
+        "project_15_bot1",
+        "project_15_bot_4ffca233d8298ea1",
+        "group_3_bot_a",
+        "service_account_group_3_a",
+    ],
 )
 def test_tokens_are_no_persons(username: str) -> None:
     # https://docs.gitlab.com/user/project/settings/project_access_tokens/#bot-users-for-projects

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio
 import attrs
 import pytest
 from tests.plugins.forge_gitlab.conftest import OpenForge, Scene
@@ -96,6 +97,16 @@ async def test_the_place_is_looked_up_once(forge: GitLabForge, scene: Scene) -> 
     for number in range(4):
         await published(forge, scene.check(request.sha, context=f"check {number}"))
     assert scene.asked("GET", "/merge_requests") == 1
+
+
+async def test_what_is_said_at_once_is_written_one_by_one(forge: GitLabForge, scene: Scene) -> None:
+    """Two first statuses that come at once make two pipelines."""
+    request = scene.request()
+    async with anyio.create_task_group() as tasks:
+        for number in range(6):
+            tasks.start_soon(forge.publish, scene.check(request.sha, context=f"check {number}"), None)
+    assert len(scene.place.standing(request.sha)) == 6
+    assert scene.asked("GET", "/merge_requests") == 1, "the others knew where the first one went"
 
 
 async def test_a_pipeline_that_is_gone_is_forgotten(forge: GitLabForge, scene: Scene) -> None:
