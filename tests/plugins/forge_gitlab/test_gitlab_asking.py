@@ -123,6 +123,12 @@ async def test_who_is_blocked_may_do_nothing(forge: GitLabForge, scene: Scene) -
     assert await forge.permission(scene.repository, somebody(scene, "wanda")) is Permission.NONE
 
 
+async def test_an_answer_about_somebody_else_gives_nothing(forge: GitLabForge, scene: Scene) -> None:
+    answer = Answer({"id": 4711, "username": "wanda", "state": "active", "access_level": 50})
+    scene.gitlab.fail(faults.Fault(faults.Trouble.STATUS, answer, path=".*/members/all/.*"))
+    assert await forge.permission(scene.repository, somebody(scene, "wanda")) is Permission.NONE
+
+
 async def test_an_answer_counts_for_a_while_and_for_that_person_alone(forge: GitLabForge, scene: Scene) -> None:
     wanda = somebody(scene, "wanda")
     for _ in range(3):

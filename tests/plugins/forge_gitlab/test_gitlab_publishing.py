@@ -7,6 +7,7 @@ import attrs
 import pytest
 from tests.plugins.forge_gitlab.conftest import OpenForge, Scene
 from tests.standins.github import faults
+from tests.standins.github.git import Bare
 from tests.standins.gitlab.records import Status
 
 from ekaci_core.api import Check, CheckStatus, Conclusion, Published, PublishFailed
@@ -80,6 +81,18 @@ async def test_a_merge_request_that_has_moved_on_is_not_that_of_the_commit(forge
     scene.gitlab.acts.push(scene.place, {"b": "b"}, branch="topic")
     await published(forge, scene.check(old))
     assert only(scene, old).pipeline.sha == old
+    assert scene.asked("GET", f"/merge_requests/{request.iid}") == 0
+
+
+async def test_of_several_merge_requests_of_a_commit_the_open_one_counts(forge: GitLabForge, scene: Scene) -> None:
+    closed = scene.request("one")
+    scene.gitlab.acts.close(scene.place, closed)
+    scene.gitlab.acts.push(scene.place, {}, branch="two", parent=closed.sha)
+    Bare(scene.place.folder)("update-ref", "refs/heads/two", closed.sha)
+    opened = scene.gitlab.acts.open(scene.place, "two", by="wanda")
+    assert opened.sha == closed.sha
+    await published(forge, scene.check(opened.sha))
+    assert only(scene, opened.sha).pipeline.ref == "two"
 
 
 async def test_all_that_is_said_of_a_commit_stands_in_one_pipeline(forge: GitLabForge, scene: Scene) -> None:

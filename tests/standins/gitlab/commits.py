@@ -90,8 +90,15 @@ def pipeline(call: Call) -> Answer:
 
 @answers("commit merge requests")
 def commit_merge_requests(call: Call) -> Answer:
+    """All that have the commit, wherever in their history and whatever became of them."""
     sha = _commit(call)
-    found = [each for each in call.place.merge_requests.values() if each.sha == sha]
+    bare = Bare(call.place.folder)
+    found = [
+        each
+        for each in call.place.merge_requests.values()
+        if bare("for-each-ref", "--format=%(refname)", "--contains", sha, f"refs/merge-requests/{each.iid}/head")
+        and not bare("for-each-ref", "--format=%(refname)", "--contains", sha, f"refs/heads/{each.target_branch}")
+    ]
     page, headers = call.page([call.world.shapes.merge_request(call.place, each, listed=True) for each in found])
     return Answer(page, headers=headers)
 
