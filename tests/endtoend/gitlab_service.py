@@ -16,12 +16,13 @@ from tests.endtoend.server_process import PATIENCE_SECONDS, ServerProcess
 from tests.endtoend.service import SECRET, VERDICT
 
 EKACI = str(Path(sys.executable).parent / "ekaci")
+POLLING = 'mode = "poll"\npoll_seconds = 5'
 MARK = "<!-- EkaCI: this comment is kept up to date -->"
 
 
 @attrs.define
 class GitLabService(ServerProcess):
-    """A server that works for a project at a GitLab; its webhook is made by ``ekaci forge setup``."""
+    """A server that works for a project at a GitLab; its webhook is made by ``ekaci forge setup``, unless it polls."""
 
     place: GitLabPlace
     folder: Path
@@ -30,6 +31,7 @@ class GitLabService(ServerProcess):
     settings: str = ""
     grace_seconds: int = 1
     evaluator: str = "nix"
+    polls: bool = False
     url: str = ""
 
     def start(self) -> None:
@@ -42,10 +44,13 @@ domain = "{parts.netloc}"
 scheme = "{parts.scheme}"
 credentials = {{ env = {{ vars = ["GITLAB_TOKEN"] }} }}
 permissions = {{ allow_all = false, allowed_repos = ["{self.place.path.partition("/")[0]}/*"] }}
+{POLLING if self.polls else ""}
 """,
             address="127.0.0.1" if CALLBACK == "127.0.0.1" else "0.0.0.0",  # noqa: S104 - to be reached by GitLab
         )
         self.launched({"GITLAB_TOKEN": self.place.tokens.server, "WEBHOOK_SECRET": SECRET})
+        if self.polls:
+            return
         port = urlsplit(self.url).port
         (told,) = json.loads(self.run("forge", "setup", "test", self.place.path, "--url", f"http://{CALLBACK}:{port}"))
         assert [each["well"] for each in told["findings"]] == [True], told

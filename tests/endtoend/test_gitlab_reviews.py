@@ -231,3 +231,19 @@ def test_a_merge_train_gets_its_verdict_in_its_own_pipeline(service: GitLabServi
     gitlab.acts.moved(project, third, slow, "canceled")
     service.verdict(slow.sha, "canceled")
     service.wait(lambda: not service.building())
+
+
+def test_a_server_that_no_webhook_reaches_asks_for_itself(service: GitLabService) -> None:
+    service.polls = True
+    service.start()
+    place = service.place
+    sha = place.commit({"README.md": "words\n"}, "words")
+    request = place.open("words")
+    service.verdict(sha, "success")
+    note = place.say(request, "/ekaci retry")
+    service.wait(lambda: place.emoji(request, note) == ["thumbsup"])
+    service.wait(lambda: service.rounds(sha) == [2])
+    place.close(request)
+    closed = f"SELECT state FROM pull_request WHERE number = {request}"  # noqa: S608 - our own number
+    service.wait(lambda: service.ask(closed) == [("closed",)])
+    assert place.api("GET", f"/projects/{place.number}/hooks") == []

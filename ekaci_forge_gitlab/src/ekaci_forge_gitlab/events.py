@@ -15,15 +15,13 @@ from ekaci_forge_gitlab.faults import one_line
 from ekaci_forge_gitlab.merge_request_events import merge_request
 from ekaci_forge_gitlab.merge_requests import PATH
 from ekaci_forge_gitlab.merge_trains import pipeline
+from ekaci_forge_gitlab.people import is_bot
 from ekaci_forge_gitlab.project_events import NAMES, project, repository_update
 
 Parser = Callable[[Fields, str], ForgeEvent | Ignored]
 
 _BRANCHES: Final = "refs/heads/"
 _NO_COMMIT: Final = re.compile(r"0{40}|0{64}")
-# https://docs.gitlab.com/user/project/settings/project_access_tokens/#bot-users-for-projects
-# https://docs.gitlab.com/user/profile/service_accounts/
-_BOT: Final = re.compile(r"(project|group)_[0-9]+_bot(_[0-9a-f]+)?[0-9]*|service_account_.+")
 _SYSTEM: Final = "System Hook"
 
 
@@ -93,7 +91,7 @@ def _note(body: Fields, host: str) -> ForgeEvent | Ignored:
         comment=note.number("id"),
         body=note.text("note"),
         author=author,
-        by_bot=_BOT.fullmatch(author.login) is not None,
+        by_bot=is_bot(author),
         created_at=note.time("created_at"),
     )
 

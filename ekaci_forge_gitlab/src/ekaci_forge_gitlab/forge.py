@@ -31,6 +31,7 @@ from ekaci_core.api import (
 from ekaci_forge_gitlab import events, examination, files, hooks, merge_trains, webhooks
 from ekaci_forge_gitlab.api import Api
 from ekaci_forge_gitlab.config import GitLabConfig
+from ekaci_forge_gitlab.news import News
 from ekaci_forge_gitlab.notes import Notes
 from ekaci_forge_gitlab.places import ref_of
 from ekaci_forge_gitlab.publishing import Publisher
@@ -47,7 +48,9 @@ WRITES_PER_HOUR: Final = 2000.0
 class GitLabForge:
     """One account at one GitLab."""
 
-    capabilities = frozenset({ForgeCapability.MERGE_GROUPS, ForgeCapability.REACTIONS, ForgeCapability.WEBHOOK_SETUP})
+    capabilities = frozenset(
+        {ForgeCapability.MERGE_GROUPS, ForgeCapability.NEWS, ForgeCapability.REACTIONS, ForgeCapability.WEBHOOK_SETUP}
+    )
 
     def __init__(self, config: GitLabConfig, keys: WebhookKeys, api: Api) -> None:
         """Take what is open."""
@@ -57,6 +60,7 @@ class GitLabForge:
         self._reader = Reader(api)
         self._publisher = Publisher(api)
         self._notes = Notes(api)
+        self._news = News(api, self._reader)
 
     @property
     def host(self) -> str:
@@ -144,6 +148,10 @@ class GitLabForge:
         """Ask for nothing: GitLab keeps a log for each webhook apart, and shows it to Maintainers alone."""
         del since, known
         return ()
+
+    async def news(self, repository: RepositoryId, *, since: float) -> Sequence[ForgeEvent]:
+        """Ask what happened in a project."""
+        return await self._news.since(repository, since)
 
     async def install_webhook(self, repository: RepositoryId, url: str) -> Finding:
         """Make or correct the webhook of a project."""

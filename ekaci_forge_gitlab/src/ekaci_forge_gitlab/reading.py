@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote
 
@@ -65,7 +66,20 @@ class Reader:
 
     async def open_pull_requests(self, repository: RepositoryId) -> Sequence[PullRequest]:
         """Ask for all that are open; one that cannot be understood is left out and logged."""
-        query: dict[str, str | int] = {"state": "opened", "order_by": "created_at", "sort": "asc", "per_page": PAGE}
+        return await self._all(repository, {"state": "opened"})
+
+    async def closed_pull_requests(self, repository: RepositoryId, since: float) -> Sequence[PullRequest]:
+        """Ask for those that are closed or merged and changed after a time."""
+        after = datetime.fromtimestamp(since, UTC).isoformat(timespec="milliseconds")
+        found = [
+            each
+            for state in ("closed", "merged")
+            for each in await self._all(repository, {"state": state, "updated_after": after})
+        ]
+        return [each for each in found if each.updated_at > since]
+
+    async def _all(self, repository: RepositoryId, which: Mapping[str, str]) -> Sequence[PullRequest]:
+        query: dict[str, str | int] = {**which, "order_by": "created_at", "sort": "asc", "per_page": PAGE}
         call = Call("GET", f"{self._api.path_of(repository)}/merge_requests", query, conditional=True)
         found: dict[int, PullRequest] = {}
         known = _Known()
@@ -162,21 +176,25 @@ class Reader:
 
 
 async def tip_of(api: Api, repository: RepositoryId, branch: str) -> CommitSha | None:
-    """Ask where a branch is, None where there is none.
+    """Ask where a branch is, None where there is none; errors as for `branch_of`."""
+    commit = await branch_of(api, repository, branch)
+    return None if commit is None else commit.sha("id")
+
+
+async def branch_of(api: Api, repository: RepositoryId, branch: str) -> Fields | None:
+    """Ask for the newest commit of a branch, None where there is none.
 
     Raises:
         ApiFault: GitLab does not answer.
+        Malformed: something else than a branch is described.
     """
     path = f"{api.path_of(repository)}/repository/branches/{quote(branch, safe='')}"
-    call = Call("GET", path, conditional=True)
     try:
-        return Fields((await api.send(call)).data).object("commit").sha("id")
+        return Fields((await api.send(Call("GET", path, conditional=True))).data).object("commit")
     except ApiFault as fault:
         if fault.status == NOT_FOUND:
             return None
         raise
-    except Malformed as error:
-        raise strange(error, call) from None
 
 
 def permission_of(described: Fields, person: Person) -> Permission:

@@ -19,7 +19,9 @@ def branch(call: Call) -> Answer:
     sha = Bare(call.place.folder).sha(f"refs/heads/{call.parameters['branch']}")
     if sha is None:
         raise not_found("Branch")
-    return Answer({"name": call.parameters["branch"], "commit": {"id": sha}, "protected": False})
+    parents = Bare(call.place.folder)("rev-list", "--parents", "-n1", sha).split()[1:]
+    commit = {"id": sha, "parent_ids": parents}
+    return Answer({"name": call.parameters["branch"], "commit": commit, "protected": False})
 
 
 @answers("tree")

@@ -129,7 +129,13 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "merge requests": Operation(
         "GET", "/projects/:project/merge_requests", "merge_requests/#list-project-merge-requests", REPORTER,
-        query={**_PAGES, "state": "opened|closed|merged|all", "order_by": "text", "sort": "asc|desc", "scope": "text"},
+        query={**_PAGES, "state": "opened|closed|merged|all", "updated_after": "text",
+               "order_by": "text", "sort": "asc|desc", "scope": "text"},
+    ),
+    "events": Operation(
+        "GET", "/projects/:project/events", "events/#list-all-visible-events-for-a-project", GUEST,
+        query={**_PAGES, "action": "text", "target_type": "text", "after": "text", "before": "text",
+               "sort": "asc|desc"},
     ),
     "one commit": Operation(
         "GET", "/projects/:project/repository/commits/:sha", "commits/#retrieve-a-single-commit", REPORTER

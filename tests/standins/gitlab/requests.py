@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.standins.github.exchange import Answer
@@ -16,7 +17,12 @@ from tests.standins.gitlab.world import World
 @answers("merge requests")
 def merge_requests(call: Call) -> Answer:
     wanted = call.query.get("state", "all")
-    found = [each for each in call.place.merge_requests.values() if wanted in ("all", each.state)]
+    after = datetime.fromisoformat(call.query.get("updated_after", "1970-01-01T00:00:00+00:00")).timestamp()
+    found = [
+        each
+        for each in call.place.merge_requests.values()
+        if wanted in ("all", each.state) and each.updated_at >= after
+    ]
     found.sort(key=lambda each: each.iid, reverse=call.query.get("sort", "desc") == "desc")
     page, headers = call.page([call.world.shapes.merge_request(call.place, each, listed=True) for each in found])
     return Answer(page, headers=headers)
@@ -87,6 +93,29 @@ def edit_note(call: Call) -> Answer:
         raise Problem(403, "403 Forbidden")
     Acts(call.world).edit(call.place, note, call.body["body"])
     return Answer(call.world.shapes.note(note))
+
+
+@answers("events")
+def events(call: Call) -> Answer:
+    """Only what was said; ``after`` is a day that is left out itself."""
+    after = call.query.get("after", "")
+    found = [
+        {
+            "id": each.id,
+            "project_id": call.place.id,
+            "action_name": "commented on",
+            "target_id": each.id,
+            "target_type": "Note",
+            "author": call.world.shapes.user(each.author),
+            "created_at": call.world.shapes.note(each)["created_at"],
+            "note": call.world.shapes.note(each),
+        }
+        for each in call.place.notes.values()
+        if datetime.fromtimestamp(each.created_at, UTC).date().isoformat() > after
+    ]
+    found.sort(key=lambda each: int(str(each["id"])), reverse=call.query.get("sort", "desc") == "desc")
+    page, headers = call.page(found)
+    return Answer(page, headers=headers)
 
 
 @answers("emoji")
