@@ -51,8 +51,13 @@ def pull_request_of(
         head=described.branch("source_branch"),
         head_sha=described.sha("sha"),
         head_repository=origin,
-        updated_at=described.time("updated_at"),
+        updated_at=whole(described.time("updated_at")),
     )
+
+
+def whole(moment: float) -> float:
+    """Return a time in whole seconds: deliveries about notes have no others, and are compared with merge requests."""
+    return float(int(moment))
 
 
 def base_sha_of(described: Fields) -> CommitSha | None:

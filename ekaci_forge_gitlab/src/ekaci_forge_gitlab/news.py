@@ -19,6 +19,7 @@ from ekaci_core.api import (
 from ekaci_core.api.fields import Fields, Malformed
 from ekaci_forge_gitlab.api import PAGE, Api
 from ekaci_forge_gitlab.client import Call
+from ekaci_forge_gitlab.merge_requests import whole
 from ekaci_forge_gitlab.people import is_bot
 from ekaci_forge_gitlab.reading import Reader, branch_of
 
@@ -98,5 +99,5 @@ def _said(repository: RepositoryId, note: Fields) -> CommentCreated:
         body=note.text("body"),
         author=author,
         by_bot=is_bot(author),
-        created_at=note.time("created_at"),
+        created_at=whole(note.time("created_at")),
     )

@@ -15,7 +15,7 @@ from ekaci_core.api.fields import Fields, Malformed, is_login
 from ekaci_forge_gitlab.api import PAGE, Api, strange
 from ekaci_forge_gitlab.client import Call
 from ekaci_forge_gitlab.faults import FORBIDDEN, NOT_FOUND, ApiFault
-from ekaci_forge_gitlab.merge_requests import PATH, base_sha_of, pull_request_of
+from ekaci_forge_gitlab.merge_requests import PATH, base_sha_of, pull_request_of, whole
 
 PERMISSION_SECONDS: Final = 300.0
 _MOST_PERMISSIONS: Final = 10_000
@@ -76,7 +76,7 @@ class Reader:
             for state in ("closed", "merged")
             for each in await self._all(repository, {"state": state, "updated_after": after})
         ]
-        return [each for each in found if each.updated_at > since]
+        return [each for each in found if each.updated_at >= whole(since)]
 
     async def _all(self, repository: RepositoryId, which: Mapping[str, str]) -> Sequence[PullRequest]:
         query: dict[str, str | int] = {**which, "order_by": "created_at", "sort": "asc", "per_page": PAGE}

@@ -133,7 +133,7 @@ class GitLabScene:
             repository=self.identifier(), number=request.iid, title=request.title, author=person(request.author),
             state=PullRequestState.OPEN, draft=request.draft, base=Branch(request.target_branch),
             base_sha=CommitSha(request.start_sha), head=Branch(request.source_branch), head_sha=CommitSha(request.sha),
-            head_repository=None, updated_at=int(request.updated_at * 1000) / 1000,
+            head_repository=None, updated_at=float(int(request.updated_at)),
         )  # fmt: skip
 
 

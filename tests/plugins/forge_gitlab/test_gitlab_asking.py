@@ -90,6 +90,15 @@ async def test_an_answer_that_has_not_changed_is_not_sent_again(forge: GitLabFor
     assert [each.status for each in scene.gitlab.seen if each.path.endswith("/merge_requests/1")] == [200, 304]
 
 
+async def test_times_are_whole_as_those_of_notes_are(forge: GitLabForge, scene: Scene) -> None:
+    """A comment that approves must not seem to be older than the merge request that it is on."""
+    request = scene.request()
+    request.updated_at = 1_700_000_000.9
+    found = await forge.pull_request(scene.repository, request.iid)
+    assert found is not None
+    assert found.updated_at == 1_700_000_000.0
+
+
 # --- people
 
 
