@@ -104,6 +104,10 @@ class GitLabForge:
         """Ask what a person may do; an answer counts for five minutes."""
         return await self._reader.permission(repository, person)
 
+    async def person(self, repository: RepositoryId, login: str) -> Person | None:
+        """Ask who has a login now."""
+        return await self._reader.person(repository, login)
+
     async def read_file(self, repository: RepositoryId, path: str, sha: CommitSha) -> bytes | None:
         """Read a file at a commit. One of more than 1 MiB is logged, and as good as none."""
         return await files.read_file(self._api, repository, path, sha, FILE_BYTES)

@@ -159,6 +159,25 @@ class Reader:
             self._permissions.popitem(last=False)
         return found
 
+    async def person(self, repository: RepositoryId, login: str) -> Person | None:
+        """Ask who has a login now; GitLab finds it in any case.
+
+        https://docs.gitlab.com/api/users/#list-all-users
+        """
+        self._api.path_of(repository)  # it is at this forge
+        if not is_login(login):
+            return None
+        call = Call("GET", "/users", {"username": login})
+        try:
+            async for item in self._api.pages(call):
+                described = Fields({"user": item})
+                found = described.person("user", "username")
+                if found.login.lower() == login.lower():
+                    return found
+        except Malformed as error:
+            raise strange(error, call) from None
+        return None
+
     async def _asked(self, repository: RepositoryId, person: Person) -> Permission:
         # With members of the groups above, and of groups that the project is shared with:
         # https://docs.gitlab.com/api/project_members/

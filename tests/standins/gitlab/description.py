@@ -54,6 +54,7 @@ class Operation:
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
     "user": Operation("GET", "/user", "users/#retrieve-the-current-user"),
+    "users": Operation("GET", "/users", "users/#list-all-users", query={**_PAGES, "username": "text"}),
     "token": Operation("GET", "/personal_access_tokens/self", "personal_access_tokens/#self-inform"),
     "projects": Operation(
         "GET", "/projects", "projects/#list-all-projects",

@@ -12,6 +12,14 @@ def user(call: Call) -> Answer:
     return Answer(call.world.shapes.user(call.caller))
 
 
+@answers("users")
+def users(call: Call) -> Answer:
+    wanted = call.query.get("username", "").lower()
+    found = [each for each in call.world.accounts.values() if wanted in ("", each.username.lower())]
+    page, headers = call.page([call.world.shapes.user(each) for each in found])
+    return Answer(page, headers=headers)
+
+
 @answers("token")
 def token(call: Call) -> Answer:
     return Answer(
