@@ -187,6 +187,8 @@ def test_what_the_commands_say_without_a_forge(server: Server) -> None:
     assert server.json("approved-users") == server.json("forge", "check") == []
     assert server.json("hooks") == server.json("hooks", "list", "--state", "failed") == []
     assert "No hook was run" in server.run("hooks", "list")
+    assert server.json("forge", "setup") == []
+    assert "no forge 'nowhere' is configured" in server.run("forge", "setup", "nowhere", expected=2)
     for words in (("jobset", "7"), ("deliveries", "show", "7"), ("deliveries", "replay", "7")):
         assert "has the number 7" in server.run(*words, expected=2)
     assert "no forge is configured" in server.run("approve", "octo/packages", "7", expected=2)

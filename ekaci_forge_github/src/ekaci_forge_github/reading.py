@@ -10,10 +10,10 @@ from urllib.parse import quote
 import anyio
 
 from ekaci_core.api import CommitSha, Permission, Permissions, Person, PullRequest, RepositoryId
+from ekaci_core.api.fields import Fields, Malformed, clean, is_login
 from ekaci_forge_github.api import PAGE, Api
 from ekaci_forge_github.client import RAW, Call
 from ekaci_forge_github.faults import NOT_FOUND, ApiFault, NotInstalled
-from ekaci_forge_github.fields import Fields, Malformed, clean, is_login
 from ekaci_forge_github.pull_requests import pull_request_of
 from ekaci_forge_github.tokens import path_of
 from ekaci_forge_github.transport import TooLong
@@ -178,6 +178,21 @@ class Reader:
             except TooLong:
                 pass
         self._api.log.warning("file_too_long", repository=str(repository), path=path, sha=sha, most_bytes=most_bytes)
+        return None
+
+    async def find_comment(self, repository: RepositoryId, number: int, mark: str) -> str | None:
+        """Look for the App's own comment; GitHub lists the oldest first."""
+        try:
+            app = Fields((await self._api.app.call(Call("GET", "/app"))).data)
+            name = f"{app.text('slug')}[bot]"
+            call = Call("GET", f"{path_of(repository)}/issues/{int(number)}/comments", {"per_page": PAGE})
+            async for item in self._api.pages_on(repository, Use.COMMENTS, call):
+                comment = Fields(item)
+                ours = comment.has("user") and comment.object("user").text("login", "") == name
+                if ours and mark in comment.text("body", ""):
+                    return str(comment.number("id"))
+        except Malformed as error:
+            raise ApiFault(f"GitHub's answer is not understood: {error}", where=str(repository)) from None
         return None
 
     async def _size(self, repository: RepositoryId, path: str, sha: CommitSha) -> int | None:

@@ -19,6 +19,7 @@ from ekaci_core.api import (
     InstallationChanged,
     MergeGroupAction,
     MergeGroupChanged,
+    MergeGroupTouched,
     Permission,
     Permissions,
     Person,
@@ -27,6 +28,7 @@ from ekaci_core.api import (
     PullRequestAction,
     PullRequestChanged,
     PullRequestState,
+    PullRequestTouched,
     RepositoryAction,
     RepositoryChanged,
     RepositoryId,
@@ -648,3 +650,76 @@ async def test_an_event_that_came_in_no_delivery_is_followed(bench: Bench) -> No
     done = await intake.follow(changed("OPENED"), at)
     assert done[0] == "pull request 7 noted"
     assert [each.state for each in await bench.store.live_reviews()] == [ReviewState.QUEUED]
+
+
+def touched(action: str, number: int = 7) -> PullRequestTouched:
+    return PullRequestTouched(PullRequestAction[action], REPOSITORY, number, ANN)
+
+
+async def test_a_pull_request_that_the_forge_tells_little_of_is_asked_for(bench: Bench) -> None:
+    bench.forge.pull_requests[7] = pull("b", at=1500)
+    ended = await bench.handle(touched("OPENED"))
+    assert (ended.state, ended.attempts) == (DeliveryState.HANDLED, 1)
+    assert await bench.store.known_pull_request(REPOSITORY, 7) == pull("b", at=1500)
+    (record,) = await bench.store.reviews_of(REPOSITORY, number=7)
+    assert (record.wish.head_sha, record.wish.ref) == (sha("b"), "refs/pull/7/head")
+
+
+async def test_what_became_of_it_counts_and_not_what_was_told(bench: Bench) -> None:
+    bench.forge.pull_requests[7] = pull()
+    await bench.handle(touched("OPENED"))
+    bench.forge.pull_requests[7] = pull(at=1600, state=PullRequestState.MERGED)
+    await bench.handle(touched("SYNCHRONIZED"))
+    assert await states(bench) == {"a": ReviewState.CLOSED}
+
+
+async def test_a_pull_request_that_is_not_there_is_ignored(bench: Bench) -> None:
+    ended = await bench.handle(touched("OPENED", 77))
+    assert ended.state is DeliveryState.IGNORED
+    assert "no such pull request" in ended.outcome
+
+
+async def test_a_pull_request_into_a_branch_that_is_not_served_is_ignored(bench: Bench) -> None:
+    bench.forge = ScriptedForge(serving=Permissions(allow_all=False, allowed_branches=("release",)))
+    bench.forge.pull_requests[7] = pull()
+    ended = await bench.handle(touched("OPENED"))
+    assert ended.state is DeliveryState.IGNORED
+    assert "branch main" in ended.outcome
+
+
+def train(head: str, *, action: str = "CHECKS_REQUESTED", base: str = "main") -> MergeGroupChanged:
+    name, ref = Branch.parse("merge-requests/7/train"), "refs/merge-requests/7/train"
+    return MergeGroupChanged(
+        MergeGroupAction[action], REPOSITORY, Branch.parse(base), sha("0"), name, sha(head), "ann", ref
+    )
+
+
+async def test_a_merge_group_that_the_forge_tells_little_of_is_asked_for(bench: Bench) -> None:
+    bench.forge.merge_groups[41] = train("d")
+    ended = await bench.handle(MergeGroupTouched(REPOSITORY, 41))
+    assert ended.state is DeliveryState.HANDLED
+    (record,) = await bench.store.reviews_of(REPOSITORY, sha=sha("d"))
+    assert (record.wish.occasion, record.wish.ref) == (Occasion.MERGE_GROUP, "refs/merge-requests/7/train")
+    assert (record.wish.base_sha, record.wish.trusted) == (sha("0"), True)
+    bench.forge.merge_groups[41] = train("d", action="DESTROYED")
+    await bench.handle(MergeGroupTouched(REPOSITORY, 41))
+    assert await states(bench) == {"d": ReviewState.CLOSED}
+
+
+async def test_what_is_of_no_merge_queue_or_branch_of_ours_is_ignored(bench: Bench) -> None:
+    assert (await bench.handle(MergeGroupTouched(REPOSITORY, 41))).state is DeliveryState.IGNORED
+    bench.forge = ScriptedForge(serving=Permissions(allow_all=False, allowed_branches=("release",)))
+    bench.forge.merge_groups[41] = train("d")
+    assert (await bench.handle(MergeGroupTouched(REPOSITORY, 41))).state is DeliveryState.IGNORED
+
+
+async def test_a_train_waits_for_the_approval_of_its_change(bench: Bench) -> None:
+    bench.policy = GUARDED
+    await bench.handle(changed("OPENED"))
+    bench.forge.merge_groups[41] = train("d")
+    await bench.handle(MergeGroupTouched(REPOSITORY, 41))
+    assert (await states(bench))["d"] is ReviewState.WAITING
+    bench.forge.permissions["ann"] = Permission.WRITE
+    bench.forge.merge_groups[42] = train("e")
+    await bench.handle(MergeGroupTouched(REPOSITORY, 42))
+    assert (await states(bench))["e"] is ReviewState.QUEUED

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
@@ -13,7 +13,7 @@ from ekaci_core.api.context import PluginContext
 from ekaci_core.api.credentials import CredentialUse
 from ekaci_core.model.check import Check
 from ekaci_core.model.forge import Branch, Permission, Person, PullRequest, RepositoryId
-from ekaci_core.model.forge_event import ForgeEvent, Ignored
+from ekaci_core.model.forge_event import ForgeEvent, Ignored, MergeGroupChanged
 from ekaci_core.model.ids import CommitSha
 from ekaci_core.model.policy import Permissions
 from ekaci_core.model.secret import Secret
@@ -33,6 +33,8 @@ class ForgeCapability(enum.Enum):
     REACTIONS = "reactions to comments"
     NEWS = "news without webhooks"
     """It can be polled: it is asked for what happened, where no webhook reaches the server."""
+    WEBHOOK_SETUP = "webhooks made by us"
+    """`Forge.install_webhook` makes the webhook of a repository."""
 
 
 class ForgeMode(enum.Enum):
@@ -221,6 +223,13 @@ class Forge(Protocol):
         """Write a comment on a pull request, or change the one named ``remote``."""
         ...
 
+    async def find_comment(self, repository: RepositoryId, number: int, mark: str) -> str | None:
+        """Name the oldest comment of our own account on a pull request that has ``mark`` in it, None without one.
+
+        Never one of somebody else, whatever it quotes: it would be overwritten.
+        """
+        ...
+
     async def react(self, repository: RepositoryId, comment: int, *, accepted: bool) -> None:
         """Answer a comment by a sign, where the forge has such; else do nothing."""
         ...
@@ -241,8 +250,26 @@ class Forge(Protocol):
         """
         ...
 
+    async def install_webhook(self, repository: RepositoryId, url: str) -> Finding:
+        """Have the events of a repository sent to ``url``, and say what became of it, for ``ekaci forge setup``.
+
+        There is one afterwards, however often this is asked: one that is there already is corrected, its secret too.
+        Forges without `WEBHOOK_SETUP` say where it is done by hand. The subject of the finding is the repository, or
+        something larger where it was done for more at once.
+        """
+        ...
+
     async def examine(self) -> Sequence[Finding]:
         """Compare what was granted with what is needed, for ``ekaci forge check``."""
+        ...
+
+
+@runtime_checkable
+class TellsMergeGroups(Protocol):
+    """What a forge is besides, whose deliveries about its merge queue say too little: `MergeGroupTouched`."""
+
+    async def merge_group(self, repository: RepositoryId, number: int) -> MergeGroupChanged | None:
+        """Ask what it was; None where it is of no merge queue. Raises as the methods of `Forge` do."""
         ...
 
 

@@ -28,10 +28,12 @@ from ekaci_core.model.forge_event import (
     InstallationChanged,
     MergeGroupAction,
     MergeGroupChanged,
+    MergeGroupTouched,
     Ping,
     PullRequestAction,
     PullRequestChanged,
     PullRequestReviewed,
+    PullRequestTouched,
     RepositoryChanged,
     RerunRequested,
     WorkflowRequested,
@@ -51,7 +53,7 @@ _ASKS: Final = frozenset(
 """A review that is there already is asked for in vain: asking too often only makes up for news that was lost."""
 
 
-def decide(  # noqa: C901, PLR0911 - one case for each kind of event
+def decide(  # noqa: C901, PLR0911, PLR0912 - one case for each kind of event
     event: ForgeEvent, facts: Facts, policy: IntakePolicy
 ) -> tuple[Command, ...]:
     """Say what an event asks of the server.
@@ -71,6 +73,8 @@ def decide(  # noqa: C901, PLR0911 - one case for each kind of event
             return decide_repository(event, facts)
         case PullRequestChanged():
             return _pull_request(event, facts, policy)
+        case PullRequestTouched():
+            return _touched(event, facts, policy)
         case Ping():
             return (Ignore("the forge asks whether we are there"),)
         case PullRequestReviewed():
@@ -79,6 +83,10 @@ def decide(  # noqa: C901, PLR0911 - one case for each kind of event
             return (Ignore("the forge is not configured for this repository or branch"),)
         case MergeGroupChanged():
             return _merge_group(event, facts, policy)
+        case MergeGroupTouched():
+            if facts.group is None:
+                return (Ignore("it is of no merge queue"),)
+            return _merge_group(facts.group, facts, policy)
         case BranchPushed():
             return _push(event, policy)
         case RerunRequested():
@@ -108,6 +116,12 @@ def _pull_request(event: PullRequestChanged, facts: Facts, policy: IntakePolicy)
     if event.action in _ASKS:
         return note, ask_for_pull_request(pull, facts, policy, again=event.action is PullRequestAction.RETARGETED)
     return (note,)
+
+
+def _touched(event: PullRequestTouched, facts: Facts, policy: IntakePolicy) -> tuple[Command, ...]:
+    if facts.current is None:
+        return (Ignore("the forge has no such pull request, or does not show it"),)
+    return _pull_request(PullRequestChanged(event.action, facts.current, event.actor), facts, policy)
 
 
 def _merge_group(event: MergeGroupChanged, facts: Facts, policy: IntakePolicy) -> tuple[Command, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from ekaci_core.model.forge import Permission, PullRequest, RepositoryId
+from ekaci_core.model.forge_event import MergeGroupChanged
 
 
 @attrs.frozen(kw_only=True)
@@ -48,6 +49,7 @@ class Facts:
         at_pace: whether that person gives commands slowly enough.
         known: the pull request as the forge told it last.
         current: as the forge shows it now.
+        group: the merge group that an event was of, as the forge shows it.
         reviewed: whether there is a review of the commit.
         repositories: all that the forge gives us, or that it gave us and takes away.
     """
@@ -63,6 +65,7 @@ class Facts:
     at_pace: bool = True
     known: PullRequest | None = None
     current: PullRequest | None = None
+    group: MergeGroupChanged | None = None
     reviewed: bool = False
     repositories: tuple[RepositoryId, ...] = ()
 

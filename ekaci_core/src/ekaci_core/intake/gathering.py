@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from ekaci_core.api import Forge
+from ekaci_core.api import Forge, TellsMergeGroups
 from ekaci_core.intake.comment_command import Approve, parse_comment
 from ekaci_core.intake.facts import Facts, Standing
 from ekaci_core.intake.needs import IntakeStore
@@ -24,7 +24,9 @@ from ekaci_core.model.forge_event import (
     InstallationChanged,
     MergeGroupAction,
     MergeGroupChanged,
+    MergeGroupTouched,
     PullRequestChanged,
+    PullRequestTouched,
     RerunRequested,
     WorkflowRequested,
 )
@@ -62,8 +64,12 @@ class Gathering:
         match event:
             case PullRequestChanged():
                 return await self._with_pull_request(facts, event.pull_request, forge)
+            case PullRequestTouched():
+                return await self._touched(event, forge, facts)
             case MergeGroupChanged(action=MergeGroupAction.CHECKS_REQUESTED):
                 return await self._of_merge_group(event, forge, facts)
+            case MergeGroupTouched():
+                return await self._touched_group(event, forge, facts)
             case RerunRequested():
                 return await self._of_rerun(event, forge, facts)
             case CheckActionRequested(identifier=Button.APPROVE):
@@ -80,6 +86,21 @@ class Gathering:
             return facts
         standing = await self._standing(pull, forge)
         return attrs.evolve(facts, ref=forge.pull_request_ref(pull.number), standing=standing)
+
+    async def _touched(self, event: PullRequestTouched, forge: Forge, facts: Facts) -> Facts:
+        current = await forge.pull_request(event.repository, event.number)
+        if current is None:
+            return facts
+        served = forge.serves(current.repository, current.base)
+        facts = attrs.evolve(facts, current=current, served=served)
+        return await self._with_pull_request(facts, current, forge) if served else facts
+
+    async def _touched_group(self, event: MergeGroupTouched, forge: Forge, facts: Facts) -> Facts:
+        group = await forge.merge_group(event.repository, event.number) if isinstance(forge, TellsMergeGroups) else None
+        if group is None:
+            return facts
+        facts = attrs.evolve(facts, group=group, served=forge.serves(group.repository, group.base))
+        return await self._of_event(group, forge, facts) if facts.served else facts
 
     async def _of_merge_group(self, event: MergeGroupChanged, forge: Forge, facts: Facts) -> Facts:
         if not self._policy.merge_queue_require_approval:

@@ -10,9 +10,11 @@ from ekaci_core.model.forge_event import (
     ForgeEvent,
     InstallationChanged,
     MergeGroupChanged,
+    MergeGroupTouched,
     Ping,
     PullRequestChanged,
     PullRequestReviewed,
+    PullRequestTouched,
     RepositoryChanged,
     RerunRequested,
     WorkflowRequested,
@@ -55,10 +57,12 @@ def subject_of(event: ForgeEvent) -> Subject:  # noqa: PLR0911 - one case for ea
     match event:
         case PullRequestChanged():
             return where, "pull", str(event.pull_request.number)
-        case CommentCreated() | PullRequestReviewed():
+        case CommentCreated() | PullRequestReviewed() | PullRequestTouched():
             return where, "pull", str(event.number)
         case MergeGroupChanged():
             return where, "queue", event.base
+        case MergeGroupTouched():
+            return where, "pipeline", str(event.number)
         case RerunRequested() | CheckActionRequested() | WorkflowRequested():
             return where, "commit", event.sha
         case BranchPushed():

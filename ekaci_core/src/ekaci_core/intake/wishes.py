@@ -14,7 +14,10 @@ from ekaci_core.model.ids import CommitSha
 from ekaci_core.model.review import Occasion, ReviewState, ReviewWish
 
 # https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/configuring-pull-request-merges/managing-a-merge-queue
-_QUEUE_ENTRY: Final = re.compile(r"gh-readonly-queue/.+/pr-([0-9]{1,12})-[0-9a-f]{40,64}")
+# https://docs.gitlab.com/ci/pipelines/merge_trains/
+_QUEUE_ENTRY: Final = re.compile(
+    r"gh-readonly-queue/.+/pr-([0-9]{1,12})-[0-9a-f]{40,64}|merge-requests/([0-9]{1,12})/train"
+)
 
 
 def ask_for_pull_request(pull: PullRequest, facts: Facts, policy: IntakePolicy, *, again: bool = False) -> AskReview:
@@ -43,7 +46,7 @@ def merge_group_wish(event: MergeGroupChanged) -> ReviewWish:
         base=event.base,
         base_sha=event.base_sha,
         head_sha=event.head_sha,
-        ref=f"refs/heads/{event.head}",
+        ref=event.ref or f"refs/heads/{event.head}",
         trusted=True,
         author=event.author,
     )
@@ -67,4 +70,4 @@ def branch_wish(event: BranchPushed, head_sha: CommitSha) -> ReviewWish:
 def queued_pull_request(head: Branch) -> int | None:
     """Return the number of the pull request that a merge group's branch is named after, None where it is not."""
     found = _QUEUE_ENTRY.fullmatch(head)
-    return int(found[1]) if found else None
+    return int(found[1] or found[2]) if found else None

@@ -34,6 +34,16 @@ class PullRequestChanged:
     actor: Person
 
 
+@attrs.frozen
+class PullRequestTouched:
+    """Something happened to a pull request, and the forge does not tell all of what it is now: it is asked."""
+
+    action: PullRequestAction
+    repository: RepositoryId
+    number: int
+    actor: Person
+
+
 class MergeGroupAction(enum.Enum):
     """What happened to a merge group."""
 
@@ -43,7 +53,10 @@ class MergeGroupAction(enum.Enum):
 
 @attrs.frozen
 class MergeGroupChanged:
-    """A merge queue asks for checks of a group, or does not need them any more. ``author`` made the head commit."""
+    """A merge queue asks for checks of a group, or does not need them any more.
+
+    ``author`` made the head commit. ``ref`` is where that can be fetched, where it is not the branch ``head``.
+    """
 
     action: MergeGroupAction
     repository: RepositoryId
@@ -52,6 +65,15 @@ class MergeGroupChanged:
     head: Branch
     head_sha: CommitSha
     author: str = ""
+    ref: str = ""
+
+
+@attrs.frozen
+class MergeGroupTouched:
+    """Something ran, or ended, which may be of a merge queue; ``number`` is the forge's own, and the forge is asked."""
+
+    repository: RepositoryId
+    number: int
 
 
 @attrs.frozen
@@ -179,7 +201,9 @@ class Ignored:
 
 ForgeEvent = (
     PullRequestChanged
+    | PullRequestTouched
     | MergeGroupChanged
+    | MergeGroupTouched
     | RerunRequested
     | CheckActionRequested
     | CommentCreated

@@ -17,6 +17,7 @@ from ekaci_core.api import (
     Ignored,
     InfrastructureFault,
     Logger,
+    MergeGroupChanged,
     Permission,
     Person,
     Published,
@@ -25,6 +26,7 @@ from ekaci_core.api import (
     Received,
     Refused,
     RepositoryId,
+    TellsMergeGroups,
     WebhookRequest,
     WriteBudget,
 )
@@ -97,6 +99,13 @@ class GuardedForge:
         """Ask for a pull request."""
         return await self._asked(lambda: self._inner.pull_request(repository, number))
 
+    async def merge_group(self, repository: RepositoryId, number: int) -> MergeGroupChanged | None:
+        """Ask what ran of a merge queue; nothing where the forge tells all in its deliveries."""
+        inner = self._inner
+        if not isinstance(inner, TellsMergeGroups):
+            return None
+        return await self._asked(lambda: inner.merge_group(repository, number))
+
     async def open_pull_requests(self, repository: RepositoryId) -> Sequence[PullRequest]:
         """Ask for all that are open."""
         return await self._asked(lambda: self._inner.open_pull_requests(repository))
@@ -141,6 +150,10 @@ class GuardedForge:
         """Write or change a comment. Raises nothing but cancellation."""
         return await self._published(lambda: self._inner.comment(repository, number, body, remote))
 
+    async def find_comment(self, repository: RepositoryId, number: int, mark: str) -> str | None:
+        """Name a comment of ours."""
+        return await self._asked(lambda: self._inner.find_comment(repository, number, mark))
+
     async def react(self, repository: RepositoryId, comment: int, *, accepted: bool) -> None:
         """Answer a comment by a sign."""
         await self._asked(lambda: self._inner.react(repository, comment, accepted=accepted))
@@ -152,6 +165,10 @@ class GuardedForge:
     async def news(self, repository: RepositoryId, *, since: float) -> Sequence[ForgeEvent]:
         """Ask what happened in a repository."""
         return await self._asked(lambda: self._inner.news(repository, since=since))
+
+    async def install_webhook(self, repository: RepositoryId, url: str) -> Finding:
+        """Have the events of a repository sent here."""
+        return await self._asked(lambda: self._inner.install_webhook(repository, url))
 
     async def examine(self) -> Sequence[Finding]:
         """Compare what was granted with what is needed."""

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
-from ekaci_core.api import BadName, Branch, CommitSha, Person, RepositoryId
+from ekaci_core.model.errors import BadName
+from ekaci_core.model.forge import Branch, Person, RepositoryId
+from ekaci_core.model.ids import CommitSha
 
-# Accounts of enterprises have an underscore, those of apps end in [bot].
-_LOGIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(\[bot\])?")
+# Accounts of enterprises at GitHub have an underscore, those of its apps end in [bot].
+_LOGIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}(\[bot\])?")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_ENDS: Final = re.compile(r"[\t\r\n\u2028\u2029]+")
 _LARGEST_NUMBER: Final = 2**63 - 1
@@ -136,12 +138,12 @@ class Fields:
         """Return a repository by its full name."""
         return self._named(key, lambda name: RepositoryId.parse(host, name))
 
-    def person(self, key: str) -> Person:
-        """Return an account."""
+    def person(self, key: str, name: str = "login") -> Person:
+        """Return an account; ``name`` is the forge's word for its login."""
         account = self.object(key)
-        login = account.text("login")
+        login = account.text(name)
         if not is_login(login):
-            raise Malformed(f"{self._at(key)}.login is no login")
+            raise Malformed(f"{self._at(key)}.{name} is no login")
         return Person(login, account.number("id"))
 
     def _named(self, key: str, parse: Callable[[str], Name]) -> Name:
@@ -155,13 +157,14 @@ class Fields:
 
 
 def moment(text: str, where: str = "the time") -> float:
-    """Return a time as GitHub writes it, in seconds since the epoch.
+    """Return a time as forges write it, in seconds since the epoch.
 
     Raises:
         Malformed: it is no time.
     """
     try:
-        parsed = datetime.fromisoformat(text)
+        # GitLab has two forms: 2013-12-03T17:23:34Z and 2015-05-17 17:21:36 UTC.
+        parsed = datetime.fromisoformat(text.removesuffix(" UTC"))
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         raise Malformed(f"{where} is no time") from None
