@@ -37,6 +37,7 @@ from ekaci_forge_github.faults import ApiFault
 from ekaci_forge_github.news import News
 from ekaci_forge_github.publishing import Publisher
 from ekaci_forge_github.reading import Reader
+from ekaci_forge_github.setup import set_webhook
 from ekaci_forge_github.uses import Use
 
 FILE_BYTES: Final = 1024 * 1024
@@ -140,6 +141,10 @@ class GitHubForge:
         """Write a comment on a pull request, or change the one named ``remote``."""
         return await self._publisher.comment(repository, number, body, remote)
 
+    async def find_comment(self, repository: RepositoryId, number: int, mark: str) -> str | None:
+        """Name a comment of the App with a mark in it."""
+        return await self._reader.find_comment(repository, number, mark)
+
     async def react(self, repository: RepositoryId, comment: int, *, accepted: bool) -> None:
         """Answer a comment by a thumb."""
         await self._publisher.react(repository, comment, accepted=accepted)
@@ -151,6 +156,10 @@ class GitHubForge:
     async def news(self, repository: RepositoryId, *, since: float) -> Sequence[ForgeEvent]:
         """Ask what happened in a repository."""
         return await self._news.since(repository, since)
+
+    async def install_webhook(self, repository: RepositoryId, url: str) -> Finding:
+        """Set the webhook of the App, which is one for all of its repositories."""
+        return await set_webhook(self._api, repository, url, self._config.webhook_secret)
 
     async def examine(self) -> Sequence[Finding]:
         """Compare what was granted with what is needed."""

@@ -180,6 +180,21 @@ class Reader:
         self._api.log.warning("file_too_long", repository=str(repository), path=path, sha=sha, most_bytes=most_bytes)
         return None
 
+    async def find_comment(self, repository: RepositoryId, number: int, mark: str) -> str | None:
+        """Look for the App's own comment; GitHub lists the oldest first."""
+        try:
+            app = Fields((await self._api.app.call(Call("GET", "/app"))).data)
+            name = f"{app.text('slug')}[bot]"
+            call = Call("GET", f"{path_of(repository)}/issues/{int(number)}/comments", {"per_page": PAGE})
+            async for item in self._api.pages_on(repository, Use.COMMENTS, call):
+                comment = Fields(item)
+                ours = comment.has("user") and comment.object("user").text("login", "") == name
+                if ours and mark in comment.text("body", ""):
+                    return str(comment.number("id"))
+        except Malformed as error:
+            raise ApiFault(f"GitHub's answer is not understood: {error}", where=str(repository)) from None
+        return None
+
     async def _size(self, repository: RepositoryId, path: str, sha: CommitSha) -> int | None:
         """Look into the folder: asked for the file itself, GitHub would follow a symbolic link."""
         folder, _, name = path.rpartition("/")

@@ -285,6 +285,20 @@ class MemoryForge:
 
         return await self.shown(put)
 
+    async def find_comment(self, repository: RepositoryId, number: int, mark: str) -> str | None:
+        del repository
+        for page in range(100):
+            some = await self.told(lambda page=page: self.server.page_of_comments(number, page))  # type: ignore[misc]
+            for name, body, by_a_person in some:
+                if mark in body and self.is_ours(by_a_person=by_a_person):
+                    return str(name)
+            if not some:
+                break
+        return None
+
+    def is_ours(self, *, by_a_person: bool) -> bool:
+        return not by_a_person
+
     async def react(self, repository: RepositoryId, comment: int, *, accepted: bool) -> None:
         del repository
         await self.told(lambda: self.server.reactions.setdefault(comment, set()).add("+1" if accepted else "-1"))
@@ -303,6 +317,17 @@ class MemoryForge:
         pulls = [each for each in await self.open_pull_requests(repository) if each.repository == repository]
         del since
         return [PullRequestChanged(PullRequestAction.SYNCHRONIZED, each, each.author) for each in pulls]
+
+    async def install_webhook(self, repository: RepositoryId, url: str) -> Finding:
+        def install() -> None:
+            if self.makes_another(url):
+                self.server.webhooks.append(url)
+
+        await self.told(install)
+        return Finding(str(repository), well=True, text="its events come here")
+
+    def makes_another(self, url: str) -> bool:
+        return url not in self.server.webhooks
 
     async def examine(self) -> Sequence[Finding]:
         well = await self.told(lambda: self.server.may_write_checks)

@@ -94,6 +94,12 @@ class MemoryLaboratory(ForgeLaboratory):
     async def shown_comments(self, number: int) -> Sequence[str]:
         return [body for at, body in self._server.comments.values() if at == number]
 
+    async def say(self, number: int, body: str) -> None:
+        self._server.say(number, body)
+
+    async def webhooks(self) -> Sequence[str]:
+        return self._server.webhooks
+
     async def shown_reactions(self, comment: int) -> Sequence[str]:
         return sorted(self._server.reactions.get(comment, ()))
 

@@ -45,6 +45,8 @@ class MemoryServer:
 
     checks: dict[int, StoredCheck] = attrs.field(factory=dict)
     comments: dict[int, tuple[int, str]] = attrs.field(factory=dict)
+    people_said: set[int] = attrs.field(factory=set)
+    webhooks: list[str] = attrs.field(factory=list)
     reactions: dict[int, set[str]] = attrs.field(factory=dict)
     pulls: dict[int, Any] = attrs.field(factory=dict)
     roles: dict[str, tuple[int, str]] = attrs.field(factory=dict)
@@ -156,6 +158,15 @@ class MemoryServer:
         if number not in self.pulls:
             raise Refusal(404)
         return self._kept_comment(next(self.ids), number, body)
+
+    def say(self, number: int, body: str) -> None:
+        """Let a person comment."""
+        self.people_said.add(self.write_comment(number, body))
+
+    def page_of_comments(self, number: int, page: int) -> list[tuple[int, str, bool]]:
+        """Return a page of comments, the oldest first: their names, what they say, and whether a person wrote them."""
+        found = [(name, body, name in self.people_said) for name, (at, body) in self.comments.items() if at == number]
+        return found[page * PAGE : (page + 1) * PAGE]
 
     def change_comment(self, comment: int, body: str) -> int:
         """Change a comment."""

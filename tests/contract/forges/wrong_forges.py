@@ -330,6 +330,28 @@ class WritesCommentsAnew(MemoryForge):
         return await super().comment(repository, number, body, None)
 
 
+@rejected_by("test_what_a_person_quotes_is_not_our_comment")
+class OverwritesPeople(MemoryForge):
+    def is_ours(self, *, by_a_person: bool) -> bool:
+        del by_a_person
+        return True
+
+
+@rejected_by("test_a_comment_is_found_behind_many_others")
+class LooksAtOnePageOfComments(MemoryForge):
+    async def find_comment(self, repository: RepositoryId, number: int, mark: str) -> str | None:
+        del repository
+        first = await self.told(lambda: self.server.page_of_comments(number, 0))
+        return next((str(name) for name, body, by_a_person in first if mark in body and not by_a_person), None)
+
+
+@rejected_by("test_a_webhook_is_made_once")
+class MakesAWebhookEachTime(MemoryForge):
+    def makes_another(self, url: str) -> bool:
+        del url
+        return True
+
+
 @rejected_by("test_deliveries_that_failed_are_asked_for_again")
 class AsksForAllAgain(MemoryForge):
     async def missed_deliveries(self, *, since: float, known: Collection[str]) -> Sequence[str]:

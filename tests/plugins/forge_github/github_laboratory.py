@@ -127,6 +127,7 @@ class GitHubScene:
         self.place.comments = {self.comment.id: self.comment}
         self.comment.reactions.clear()
         self.app.permissions = dict(PERMISSIONS)
+        self.app.webhook_url = None
         for installation in world.installations.values():
             installation.permissions = dict(PERMISSIONS)
         for records in (world.deliveries, world.seen, world.grants, world.issued):
@@ -267,6 +268,12 @@ class GitHubLaboratory(ForgeLaboratory):
 
     async def shown_comments(self, number: int) -> Sequence[str]:
         return [each.body for each in self._place.comments.values() if each.number == number]
+
+    async def say(self, number: int, body: str) -> None:
+        self._github.people.comment(self._place, self._place.pulls[number], body, by="rita")
+
+    async def webhooks(self) -> Sequence[str]:
+        return [self.scene.app.webhook_url or ""]
 
     async def shown_reactions(self, comment: int) -> Sequence[str]:
         return [content for _, _, content in self._place.comments[comment].reactions]

@@ -153,6 +153,14 @@ def webhook(call: Call) -> Answer:
     return Answer({"content_type": "json", "insecure_ssl": "0", "secret": "********", "url": url})
 
 
+@answers("apps/update-webhook-config-for-app")
+def change_webhook(call: Call) -> Answer:
+    """Set the App's webhook."""
+    call.caller.webhook_url = call.body.get("url", call.caller.webhook_url)
+    call.caller.webhook_secret = call.body.get("secret", call.caller.webhook_secret)
+    return webhook(call)
+
+
 @answers("apps/list-webhook-deliveries")
 def deliveries(call: Call) -> Answer:
     """List attempts at deliveries, the newest first."""

@@ -25,6 +25,7 @@ OPERATIONS: Final[dict[str, str]] = {
     "apps/get-org-installation": JWT,
     "apps/get-user-installation": JWT,
     "apps/get-webhook-config-for-app": JWT,
+    "apps/update-webhook-config-for-app": JWT,
     "apps/list-webhook-deliveries": JWT,
     "apps/get-webhook-delivery": JWT,
     "apps/redeliver-webhook-delivery": JWT,

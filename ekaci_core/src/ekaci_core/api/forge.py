@@ -33,6 +33,8 @@ class ForgeCapability(enum.Enum):
     REACTIONS = "reactions to comments"
     NEWS = "news without webhooks"
     """It can be polled: it is asked for what happened, where no webhook reaches the server."""
+    WEBHOOK_SETUP = "webhooks made by us"
+    """`Forge.install_webhook` makes the webhook of a repository."""
 
 
 class ForgeMode(enum.Enum):
@@ -221,6 +223,13 @@ class Forge(Protocol):
         """Write a comment on a pull request, or change the one named ``remote``."""
         ...
 
+    async def find_comment(self, repository: RepositoryId, number: int, mark: str) -> str | None:
+        """Name the oldest comment of our own account on a pull request that has ``mark`` in it, None without one.
+
+        Never one of somebody else, whatever it quotes: it would be overwritten.
+        """
+        ...
+
     async def react(self, repository: RepositoryId, comment: int, *, accepted: bool) -> None:
         """Answer a comment by a sign, where the forge has such; else do nothing."""
         ...
@@ -238,6 +247,14 @@ class Forge(Protocol):
         Every pull request that is open, as `PullRequestAction.SYNCHRONIZED` (or ``DRAFTED``), those that were closed,
         and comments, each after a time (seconds since the epoch), and where the default branch is. The same news is
         equal each time: what was told before is dropped by whoever asks.
+        """
+        ...
+
+    async def install_webhook(self, repository: RepositoryId, url: str) -> Finding:
+        """Have the events of a repository sent to ``url``, and say what became of it, for ``ekaci forge setup``.
+
+        There is one afterwards, however often this is asked: one that is there already is corrected, its secret too.
+        Forges without `WEBHOOK_SETUP` say where it is done by hand.
         """
         ...
 

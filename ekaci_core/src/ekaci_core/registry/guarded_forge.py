@@ -141,6 +141,10 @@ class GuardedForge:
         """Write or change a comment. Raises nothing but cancellation."""
         return await self._published(lambda: self._inner.comment(repository, number, body, remote))
 
+    async def find_comment(self, repository: RepositoryId, number: int, mark: str) -> str | None:
+        """Name a comment of ours."""
+        return await self._asked(lambda: self._inner.find_comment(repository, number, mark))
+
     async def react(self, repository: RepositoryId, comment: int, *, accepted: bool) -> None:
         """Answer a comment by a sign."""
         await self._asked(lambda: self._inner.react(repository, comment, accepted=accepted))
@@ -152,6 +156,10 @@ class GuardedForge:
     async def news(self, repository: RepositoryId, *, since: float) -> Sequence[ForgeEvent]:
         """Ask what happened in a repository."""
         return await self._asked(lambda: self._inner.news(repository, since=since))
+
+    async def install_webhook(self, repository: RepositoryId, url: str) -> Finding:
+        """Have the events of a repository sent here."""
+        return await self._asked(lambda: self._inner.install_webhook(repository, url))
 
     async def examine(self) -> Sequence[Finding]:
         """Compare what was granted with what is needed."""

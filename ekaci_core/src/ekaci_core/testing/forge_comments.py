@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 
 from ekaci_core.api import ForgeCapability, Published, PublishFailed
 from ekaci_core.testing.forge_laboratory import ForgeLaboratory
+
+MARK: Final = "<!-- of the conformance -->"
+MANY: Final = 60
+"""More than any forge lists on one page by default."""
 
 
 class CommentConformance:
@@ -49,6 +55,32 @@ class CommentConformance:
         answer = await laboratory.forge.comment(laboratory.repository, self._number(laboratory), "new", remote)
         assert isinstance(answer, Published) or answer.forget
         assert list(await laboratory.shown_comments(self._number(laboratory)))[: len(before)] == before
+
+    async def test_a_comment_is_found_by_its_mark(self, laboratory: ForgeLaboratory) -> None:
+        number = self._number(laboratory)
+        assert await laboratory.forge.find_comment(laboratory.repository, number, MARK) is None
+        remote = await self._comment(laboratory, f"{MARK}\none")
+        await self._comment(laboratory, "another")
+        await self._comment(laboratory, f"two\n{MARK}")
+        assert await laboratory.forge.find_comment(laboratory.repository, number, MARK) == remote, "the oldest"
+        async with laboratory.another() as forge:
+            assert await forge.find_comment(laboratory.repository, number, MARK) == remote, "nothing is remembered"
+        other = laboratory.pull_requests[1].number
+        assert await laboratory.forge.find_comment(laboratory.repository, other, MARK) is None
+
+    async def test_a_comment_is_found_behind_many_others(self, laboratory: ForgeLaboratory) -> None:
+        number = self._number(laboratory)
+        for index in range(MANY):
+            await laboratory.say(number, f"word {index}")
+        remote = await self._comment(laboratory, MARK)
+        assert await laboratory.forge.find_comment(laboratory.repository, number, MARK) == remote
+
+    async def test_what_a_person_quotes_is_not_our_comment(self, laboratory: ForgeLaboratory) -> None:
+        number = self._number(laboratory)
+        await laboratory.say(number, f"> {MARK}\n\nI do not agree.")
+        assert await laboratory.forge.find_comment(laboratory.repository, number, MARK) is None
+        remote = await self._comment(laboratory, MARK)
+        assert await laboratory.forge.find_comment(laboratory.repository, number, MARK) == remote
 
     async def test_a_pull_request_that_is_not_there_cannot_be_commented(self, laboratory: ForgeLaboratory) -> None:
         answer = await laboratory.forge.comment(laboratory.repository, 99_999, "one", None)

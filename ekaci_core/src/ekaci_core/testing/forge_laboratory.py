@@ -155,6 +155,10 @@ class ForgeLaboratory(abc.ABC):
         """Return the comments on a pull request of ``repository``, also those of people."""
 
     @abc.abstractmethod
+    async def say(self, number: int, body: str) -> None:
+        """Let a person comment on a pull request of ``repository``."""
+
+    @abc.abstractmethod
     async def shown_reactions(self, comment: int) -> Sequence[str]:
         """Return the signs at a comment in the forge's words."""
 
@@ -194,6 +198,12 @@ class ForgeLaboratory(abc.ABC):
     @abc.abstractmethod
     def secrets(self) -> Collection[str]:
         """Return every secret text that the forge was given or got by itself so far; none may be seen anywhere."""
+
+    # --- webhooks that we make; only for those with `ForgeCapability.WEBHOOK_SETUP`
+
+    async def webhooks(self) -> Sequence[str]:
+        """Return where the events of ``repository`` are sent, once for each webhook that is there and active."""
+        raise NotImplementedError
 
     # --- the log of deliveries; only for those with `ForgeCapability.DELIVERY_LOG`
 

@@ -157,6 +157,19 @@ class QuestionConformance:
         assert missing
         assert all(each.feature for each in missing)
 
+    async def test_a_webhook_is_made_once(self, laboratory: ForgeLaboratory) -> None:
+        forge, url = laboratory.forge, "https://ci.example.org/webhook"
+        if ForgeCapability.WEBHOOK_SETUP not in forge.capabilities:
+            finding = await forge.install_webhook(laboratory.repository, url)
+            assert finding.text, "it says how it is done by hand"
+            return
+        for _ in range(2):
+            finding = await forge.install_webhook(laboratory.repository, url)
+            assert finding.well, finding
+            assert finding.subject
+            assert finding.text
+        assert list(await laboratory.webhooks()).count(url) == 1
+
     async def test_deliveries_that_failed_are_asked_for_again(self, laboratory: ForgeLaboratory) -> None:
         forge = laboratory.forge
         if ForgeCapability.DELIVERY_LOG not in forge.capabilities:
@@ -234,6 +247,7 @@ def forge_questions(forge: Forge, repository: RepositoryId, sha: CommitSha, pers
         "permission": lambda: forge.permission(repository, person),
         "person": lambda: forge.person(repository, person.login),
         "read_file": lambda: forge.read_file(repository, "a.nix", sha),
+        "find_comment": lambda: forge.find_comment(repository, 1, "<!-- -->"),
     }
 
 

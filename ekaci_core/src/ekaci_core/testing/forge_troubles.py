@@ -23,7 +23,7 @@ _PASSING: Final = (
     ForgeTrouble.SERVER_ERROR, ForgeTrouble.BAD_GATEWAY, ForgeTrouble.RESET, ForgeTrouble.GARBAGE, ForgeTrouble.CUT,
 )  # fmt: skip
 _REFUSING: Final = (ForgeTrouble.UNAUTHORISED, ForgeTrouble.FORBIDDEN)
-_QUESTIONS: Final = ("pull_request", "open_pull_requests", "repositories", "permission", "read_file")
+_QUESTIONS: Final = ("pull_request", "open_pull_requests", "repositories", "permission", "read_file", "find_comment")
 
 
 class TroubleConformance:
@@ -143,7 +143,9 @@ class TroubleConformance:
             keep_fault(fault, self.said)
         assert await laboratory.forge.pull_request(laboratory.repository, 99_999) is None
 
-    @pytest.mark.parametrize("question", [*_QUESTIONS, "publish", "comment", "clone_access", "examine", "missed"])
+    @pytest.mark.parametrize(
+        "question", [*_QUESTIONS, "publish", "comment", "clone_access", "examine", "missed", "install_webhook"]
+    )
     async def test_silence_can_be_left(self, laboratory: ForgeLaboratory, question: str) -> None:
         call = self._question(laboratory, question)
         laboratory.fail(ForgeTrouble.SILENCE)
@@ -175,6 +177,7 @@ class TroubleConformance:
             "comment": lambda: forge.comment(repository, number, "one", None),
             "clone_access": lambda: forge.clone_access(repository),
             "examine": forge.examine,
+            "install_webhook": lambda: forge.install_webhook(repository, "https://ci.example.org/webhook"),
             "missed": lambda: forge.missed_deliveries(since=0.0, known=()),
         }
         person = laboratory.people[Permission.WRITE]

@@ -88,6 +88,9 @@ class ScriptedForge:
         files: contents by commit and path.
         clone_url: where git finds every repository; None for an address where nothing is.
         published: checks in the order in which they were written.
+        comments: texts of our comments by their names, the newest version of each.
+        comment_writes: names of comments in the order in which they were written.
+        webhooks: where the events of repositories are sent.
         asked: names of the methods that were called.
         faults: raised by the next requests, one each.
     """
@@ -111,6 +114,9 @@ class ScriptedForge:
         self.files: dict[tuple[CommitSha, str], bytes] = {}
         self.clone_url: str | None = None
         self.published: list[Check] = []
+        self.comments: dict[str, str] = {}
+        self.comment_writes: list[str] = []
+        self.webhooks: dict[RepositoryId, str] = {}
         self.asked: list[str] = []
         self.faults: list[EkaciError | Exception] = []
 
@@ -211,10 +217,20 @@ class ScriptedForge:
     async def comment(
         self, repository: RepositoryId, number: int, body: str, remote: str | None
     ) -> Published | PublishFailed:
-        """Show it nowhere."""
-        del repository, body
+        """Note it in `comments`."""
+        del repository
         self._request("comment")
-        return Published(remote or str(number))
+        name = remote or f"{number}/{len(self.comments) + 1}"
+        self.comments[name] = body
+        self.comment_writes.append(name)
+        return Published(name)
+
+    async def find_comment(self, repository: RepositoryId, number: int, mark: str) -> str | None:
+        """Look into `comments`."""
+        del repository
+        self._request("find_comment")
+        names = (name for name, body in self.comments.items() if name.startswith(f"{number}/") and mark in body)
+        return next(names, None)
 
     async def react(self, repository: RepositoryId, comment: int, *, accepted: bool) -> None:
         """Note it in `reactions`."""
@@ -233,6 +249,13 @@ class ScriptedForge:
         del since
         self._request("news")
         return [event for event in self.happened if _place(event) == repository]
+
+    async def install_webhook(self, repository: RepositoryId, url: str) -> Finding:
+        """Note it in `webhooks`."""
+        self._request("install_webhook")
+        there = self.webhooks.get(repository) == url
+        self.webhooks[repository] = url
+        return Finding(str(repository), well=True, text="the webhook is there" if there else "the webhook was made")
 
     async def examine(self) -> Sequence[Finding]:
         """Find nothing."""

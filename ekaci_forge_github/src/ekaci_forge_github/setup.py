@@ -1,0 +1,33 @@
+"""The webhook of the App, set through the API.
+
+https://docs.github.com/en/rest/apps/webhooks#update-a-webhook-configuration-for-an-app
+"""
+
+from __future__ import annotations
+
+from ekaci_core.api import Finding, RepositoryId, Secret
+from ekaci_forge_github.api import Api
+from ekaci_forge_github.client import Call
+from ekaci_forge_github.faults import ApiFault
+from ekaci_forge_github.fields import Fields, Malformed
+
+_FEATURE = "everything that begins with an event"
+
+
+async def set_webhook(api: Api, repository: RepositoryId, url: str, secret: Secret | None) -> Finding:
+    """Have GitHub send the App's events to ``url``, signed; which events, only the App's page can say.
+
+    Raises:
+        ApiFault: no success.
+    """
+    if not secret:
+        return Finding(str(repository), well=False, text="no webhook secret is configured", feature=_FEATURE)
+    before = Call("GET", "/app/hook/config")
+    try:
+        there = Fields((await api.app.call(before)).data).text("url", "") == url
+    except Malformed as error:
+        raise ApiFault(f"GitHub's answer is not understood: {error}", where=before.shown) from None
+    body = {"url": url, "content_type": "json", "insecure_ssl": "0", "secret": secret.reveal()}
+    await api.app.call(Call("PATCH", "/app/hook/config", body=body, repeatable=True))
+    said = "the App's webhook comes here already; its secret was set again" if there else "the App's webhook comes here"
+    return Finding(str(repository), well=True, text=said)
