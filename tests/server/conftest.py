@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ekaci_core.api import RepositoryId
+from ekaci_core.api import ForgeCapability, RepositoryId
 from ekaci_core.testing.scripted_forge import HOST, ScriptedForge
 from ekaci_core.testing.server_harness import Origin
 
@@ -21,7 +21,7 @@ def origin(tmp_path: Path, nix_environment: Mapping[str, str]) -> Origin:
     """The example package set on ``main``."""
     path = tmp_path / "origin/packages"
     path.mkdir(parents=True)
-    forge = ScriptedForge()
+    forge = ScriptedForge(capabilities=list(ForgeCapability))
     forge.clone_url = str(path)
     made = Origin(path, nix_environment, forge, RepositoryId.parse(HOST, "owner/packages"))
     made.git("init", "--quiet", "--initial-branch=main")

@@ -19,6 +19,7 @@ from ekaci_core.intake.command import (
 from ekaci_core.intake.deciding import decide
 from ekaci_core.intake.facts import Facts, Standing
 from ekaci_core.intake.policy import IntakePolicy
+from ekaci_core.model.check import COMMENT_MARK
 from ekaci_core.model.forge import Branch, Permission, Person, PullRequest, PullRequestState, RepositoryId
 from ekaci_core.model.forge_event import (
     BranchPushed,
@@ -309,6 +310,7 @@ def test_an_approval_of_what_was_never_seen_shows_first_what_waits() -> None:
     ("event", "facts"),
     [
         (attrs.evolve(COMMENT, by_bot=True), MAY),
+        (attrs.evolve(COMMENT, body=f"{COMMENT_MARK}\n\n{COMMENT.body}"), MAY),
         (attrs.evolve(COMMENT, body="thanks"), MAY),
         (COMMENT, attrs.evolve(MAY, at_pace=False)),
         (COMMENT, attrs.evolve(MAY, current=None)),

@@ -10,17 +10,22 @@ import attrs
 import pytest
 
 from ekaci_core.api import (
+    Branch,
     Check,
     CheckStatus,
     CommitSha,
     Conclusion,
     InfrastructureFault,
+    Person,
     Published,
     PublishFailed,
+    PullRequest,
+    PullRequestState,
     RepositoryId,
     WriteBudget,
 )
 from ekaci_core.bus import Wakeup
+from ekaci_core.model.check import COMMENT_MARK
 from ekaci_core.reporting.publishing import FIRST_PAUSE_SECONDS, PROGRESS_WRITES, Publisher
 from ekaci_core.store import Store, open_store
 from ekaci_core.testing.builders import SilentLogger
@@ -30,6 +35,7 @@ pytestmark = pytest.mark.anyio
 
 REPOSITORY = RepositoryId.parse(HOST, "owner/packages")
 SHA = CommitSha.parse("b" * 40)
+OTHER = CommitSha.parse("c" * 40)
 
 
 @attrs.define
@@ -260,3 +266,67 @@ async def test_the_next_process_goes_on_within_the_same_minute_and_the_same_paus
     clock.at += 100
     await publisher(store, forge, clock).send_due()
     assert len(forge.published) == 5
+
+
+def pull_request(head_sha: CommitSha, *, draft: bool = False) -> PullRequest:
+    return PullRequest(
+        REPOSITORY, 7, "A change", Person("ada", 1), PullRequestState.OPEN, draft, Branch("main"),
+        CommitSha.parse("a" * 40), Branch("change"), head_sha, REPOSITORY, 1000.0,
+    )  # fmt: skip
+
+
+def on_pull_request(text: str, *, done: bool = False, sha: CommitSha = SHA) -> Check:
+    return attrs.evolve(check("EkaCI: Comment (#7)", done=done, sha=sha), text=f"{COMMENT_MARK} {text}", comment_on=7)
+
+
+async def test_a_comment_is_written_once_and_changed_in_its_place(store: Store) -> None:
+    forge, clock = Measured(), Hands()
+    loop = publisher(store, forge, clock)
+    await store.want_checks([on_pull_request("begin")], now=clock.now())
+    await loop.send_due()
+    await store.want_checks([on_pull_request("end", done=True)], now=clock.now())
+    await loop.send_due()
+    assert forge.published == [], "it is no check"
+    assert list(forge.comments.values()) == [f"{COMMENT_MARK} end"]
+    assert len(forge.comment_writes) == 2
+    await loop.send_due()
+    assert len(forge.comment_writes) == 2
+
+
+async def test_the_comment_of_another_commit_or_of_a_lost_database_is_changed(store: Store) -> None:
+    forge, clock = Measured(), Hands()
+    loop = publisher(store, forge, clock)
+    await store.want_checks([on_pull_request("first", done=True)], now=clock.now())
+    await loop.send_due()
+    await store.want_checks([on_pull_request("second", done=True, sha=OTHER)], now=clock.now())
+    await loop.send_due()
+    async with open_store(None) as empty:
+        await empty.want_checks([on_pull_request("third", done=True, sha=OTHER)], now=clock.now())
+        await publisher(empty, forge, clock).send_due()
+    assert list(forge.comments.values()) == [f"{COMMENT_MARK} third"]
+
+
+async def test_what_is_said_of_an_older_commit_never_stands_over_the_newest(store: Store) -> None:
+    forge, clock = Measured(), Hands()
+    loop = publisher(store, forge, clock)
+    await store.note_pull_request(pull_request(OTHER), now=clock.now())
+    await store.want_checks([on_pull_request("new", done=True, sha=OTHER)], now=clock.now())
+    await loop.send_due()
+    await store.want_checks([on_pull_request("old", done=True)], now=clock.now())
+    assert await loop.send_due() is None, "nor does it wait"
+    assert list(forge.comments.values()) == [f"{COMMENT_MARK} new"]
+    (post,) = await store.posts_at(REPOSITORY, SHA)
+    assert "newer commit" in post.fault
+
+
+async def test_a_forge_that_cannot_be_asked_for_its_comment_is_asked_later(store: Store) -> None:
+    forge, clock = Measured(), Hands()
+    loop = publisher(store, forge, clock)
+    forge.faults.append(InfrastructureFault("the forge does not answer"))
+    await store.want_checks([on_pull_request("end", done=True)], now=clock.now())
+    wait = await loop.send_due()
+    assert wait is not None
+    assert not forge.comments, "a second comment would be made where one is there"
+    clock.at += wait
+    await loop.send_due()
+    assert len(forge.comments) == 1

@@ -7,15 +7,18 @@ from ekaci_core.intake.comment_command import Approve, parse_comment
 from ekaci_core.intake.facts import Facts
 from ekaci_core.intake.policy import IntakePolicy
 from ekaci_core.intake.wishes import ask_for_pull_request
+from ekaci_core.model.check import COMMENT_MARK
 from ekaci_core.model.forge import PullRequest, PullRequestState
 from ekaci_core.model.forge_event import CommentCreated
 
 
 def decide_comment(event: CommentCreated, facts: Facts, policy: IntakePolicy) -> tuple[Command, ...]:
     """Say what a comment asks of the server."""
-    command = None if event.by_bot else parse_comment(event.body)
+    # Ours have texts of others in them, and may be of an account that may approve.
+    by_nobody = event.by_bot or COMMENT_MARK in event.body
+    command = None if by_nobody else parse_comment(event.body)
     if command is None:
-        return (Ignore("written by a bot" if event.by_bot else "no command in it"),)
+        return (Ignore("written by a bot" if by_nobody else "no command in it"),)
     if not facts.at_pace:
         return (Ignore(f"{event.author.login} gave a command here a moment ago"),)
     pull = facts.current

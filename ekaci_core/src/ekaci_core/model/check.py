@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 import attrs
 
 from ekaci_core.model.forge import RepositoryId
 from ekaci_core.model.ids import CommitSha
+
+COMMENT_MARK: Final = "<!-- EkaCI: this comment is kept up to date -->"
+"""Stands in our comments and is not shown: they are found by it, and never taken for what a person says."""
 
 
 class CheckStatus(enum.Enum):
@@ -80,6 +84,8 @@ class Check:
         external_id: our own name of it, by which it is found again after a crash between creation and the note of it.
         started_at: in seconds since the epoch.
         completed_at: likewise, None while it is not completed.
+        comment_on: the number of a pull request where this is no check but the text of our one comment there, on forges
+            that have no place for the texts of checks. Plugins get none of those.
     """
 
     repository: RepositoryId
@@ -96,3 +102,4 @@ class Check:
     external_id: str = ""
     started_at: float | None = None
     completed_at: float | None = None
+    comment_on: int | None = None

@@ -34,6 +34,9 @@ from ekaci_core.reporting.wording import counted
 MAX_FAILED_CHECKS: Final = 20
 """Checks of single packages that one review makes, unless the server's configuration says otherwise."""
 
+MAX_FAILED_STATUSES: Final = 20
+"""At most of them where they are commit statuses: forges show these one below the other, and never forget one."""
+
 JOBS_APART: Final = 5
 """Jobs whose evaluations have a check each; those of more stand in one, so that the writes of a push stay bounded."""
 

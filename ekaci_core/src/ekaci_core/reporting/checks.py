@@ -89,12 +89,13 @@ def queued(subject: Subject) -> tuple[Check, ...]:
     return (subject.running(VERDICT, "Waiting to begin", "The review has not begun yet.", queued=True),)
 
 
-def waiting_for_approval(subject: Subject, login: str) -> tuple[Check, ...]:
+def waiting_for_approval(subject: Subject, login: str, *, has_buttons: bool = True) -> tuple[Check, ...]:
     """Say that somebody who may write must let the review begin."""
     who = escape(f"@{login}")
+    with_button = "with the button here, " if has_buttons else ""
     text = (
         f"{who} may not write to this repository, so nothing of this commit is evaluated or built before somebody "
-        "who may approves it: with the button here, with the comment `/ekaci approve`, or with `ekaci approve`. "
+        f"who may approves it: {with_button}with the comment `/ekaci approve`, or with `ekaci approve`. "
         "An approval is for this commit alone."
     )
     approval = subject.completed(approval_context(login), Conclusion.ACTION_REQUIRED, "Approval required", text)
@@ -171,7 +172,8 @@ def ended(subject: Subject, checks: Iterable[Check], why: str) -> tuple[Check, .
             completed_at=subject.now,
         )
         for check in checks
-        if check.status is not CheckStatus.COMPLETED or check.conclusion is Conclusion.ACTION_REQUIRED
+        if check.comment_on is None
+        and (check.status is not CheckStatus.COMPLETED or check.conclusion is Conclusion.ACTION_REQUIRED)
     )
 
 

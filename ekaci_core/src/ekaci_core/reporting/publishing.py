@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 import attrs
 
 from ekaci_core.api import (
+    Check,
     Clock,
     Forge,
     InfrastructureFault,
@@ -19,7 +20,9 @@ from ekaci_core.api import (
     WriteBudget,
 )
 from ekaci_core.bus import Wakeup
+from ekaci_core.model.check import COMMENT_MARK
 from ekaci_core.reporting.write_budget import COUNTED_SECONDS, Allowance
+from ekaci_core.store.forge_facts import ForgeFacts
 from ekaci_core.store.outbox import Outbox, Post
 
 ForgeOf = Callable[[RepositoryId], Forge | None]
@@ -37,6 +40,11 @@ _AT_ONCE: Final = 200
 _LONGEST_PAUSE_SECONDS: Final = 900.0
 _FAULT_SECONDS: Final = 60.0
 _UNSERVED: Final = "no configured forge serves this repository"
+_OUTDATED: Final = "the comment is for a newer commit now"
+
+
+class PublisherStore(Outbox, ForgeFacts, Protocol):
+    """What is wanted at forges, and what they told."""
 
 
 def due_at(post: Post) -> float | None:
@@ -53,7 +61,7 @@ def due_at(post: Post) -> float | None:
 class Publisher:
     """The loop. All facts are in the store: a crash repeats at most a write that says what stands there already."""
 
-    _store: Outbox
+    _store: PublisherStore
     _forge_of: ForgeOf
     _clock: Clock
     _log: Logger
@@ -130,12 +138,33 @@ class Publisher:
             await self._send(key, post, forge)
 
     async def _send(self, key: str, post: Post, forge: Forge) -> None:
-        outcome = await forge.publish(post.check, post.remote)
+        number = post.check.comment_on
+        if number is None:
+            outcome = await forge.publish(post.check, post.remote)
+        elif await self._is_outdated(post.check, number):
+            # What was wanted for an older commit must not stand over what is said of the newest.
+            await self._store.post_failed(post.id, fault=_OUTDATED, not_before=None, forget=False, version=post.version)
+            return
+        else:
+            outcome = await self._commented(post, forge, number)
         now = self._clock.now()
         if isinstance(outcome, Published):
             await self._store.post_sent(post.id, version=post.version, remote=outcome.remote, now=now)
             return
         await self._failed(key, post, outcome)
+
+    async def _is_outdated(self, check: Check, number: int) -> bool:
+        known = await self._store.known_pull_request(check.repository, number)
+        return known is not None and known.head_sha != check.sha
+
+    async def _commented(self, post: Post, forge: Forge, number: int) -> Published | PublishFailed:
+        """Change our comment: that of an earlier commit too, or one of which a database that is lost knew the name."""
+        where = post.check.repository
+        try:
+            remote = post.remote or await forge.find_comment(where, number, COMMENT_MARK)
+        except InfrastructureFault as fault:
+            return PublishFailed(str(fault), _FAULT_SECONDS)
+        return await forge.comment(where, number, post.check.text, remote)
 
     async def _failed(self, key: str, post: Post, outcome: PublishFailed) -> None:
         check = post.check

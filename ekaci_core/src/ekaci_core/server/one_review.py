@@ -171,7 +171,8 @@ class OneReview:
             what = "; ".join(report.infrastructure)
             raise InfrastructureFault(what, where="builds", do="it is tried again by itself")
         # First, since after a crash between the two the review is made again, and wants the same.
-        wanted = check_results.concluded(self._subject(), report, most=self._parts.limits.max_failed_checks)
+        most = self._parts.failed_checks(self._record.wish.repository)
+        wanted = check_results.concluded(self._subject(), report, most=most)
         await self._want([*checks.outdated(self._subject(), await self._standing(), wanted), *wanted])
         await results.all()  # caches never delay a verdict
         await self._parts.hooks.want(self._record, report.jobs, jobs)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from ekaci_core.api import Check, Clock, Evaluator, Logger, PluginContext
+from ekaci_core.api import Check, Clock, Evaluator, ForgeCapability, Logger, PluginContext
 from ekaci_core.bus import Wakeup
 from ekaci_core.delivery import Offering
 from ekaci_core.delivery.hooks import HookWishes
@@ -15,8 +15,9 @@ from ekaci_core.git.mirror import Mirrors
 from ekaci_core.model.forge import RepositoryId
 from ekaci_core.model.ids import CommitSha
 from ekaci_core.nix.versions import Nix
-from ekaci_core.reporting.check_results import MAX_FAILED_CHECKS
+from ekaci_core.reporting.check_results import MAX_FAILED_CHECKS, MAX_FAILED_STATUSES
 from ekaci_core.reporting.checks import Subject, ended, outdated, settled
+from ekaci_core.reporting.comment import comment_of
 from ekaci_core.reporting.joining import joined
 from ekaci_core.server.checkouts import CheckoutFolders
 from ekaci_core.server.forges import Forges
@@ -90,8 +91,40 @@ class ReviewParts:
         known = {check.context: check for check in await self.store.review_checks(record.id)}
         settled_checks = [settled(check, known.get(check.context)) for check in wanted]
         changed = await self.store.want_review_checks(record.id, settled_checks, join=joined, now=self.clock.now())
+        changed += await self.want_comment(record, await self.store.review_checks(record.id))
         self.posted.wake()
         return changed
+
+    async def want_comment(self, record: ReviewRecord, said: Sequence[Check]) -> int:
+        """Say what our comment on a pull request is to be, where the forge shows no texts of checks.
+
+        Args:
+            record: the review.
+            said: its checks.
+
+        Returns:
+            How many comments change by that.
+
+        Raises:
+            InfrastructureFault: the store failed.
+        """
+        wish = record.wish
+        if wish.number is None or self.can(wish.repository, ForgeCapability.CHECK_RUNS):
+            return 0
+        comment = comment_of(wish.number, said)
+        return 0 if comment is None else await self.store.want_checks([comment], now=self.clock.now())
+
+    def can(self, repository: RepositoryId, capability: ForgeCapability) -> bool:
+        """Whether the forge of a repository can do something; all of it where nobody serves it any more."""
+        forge = self.forges.serving(repository)
+        return forge is None or capability in forge.capabilities
+
+    def failed_checks(self, repository: RepositoryId) -> int:
+        """How many packages that fail have a check of their own at most."""
+        most = self.limits.max_failed_checks
+        if self.can(repository, ForgeCapability.CHECK_RUNS):
+            return most
+        return min(most, MAX_FAILED_STATUSES)
 
     async def rejoin(self, repository: RepositoryId, sha: CommitSha, why: str) -> bool:
         """Have a commit show what the reviews say that count there now; False if none does.

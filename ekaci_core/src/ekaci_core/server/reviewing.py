@@ -12,7 +12,7 @@ import anyio
 import anyio.abc
 import attrs
 
-from ekaci_core.api import EkaciError, InfrastructureFault
+from ekaci_core.api import EkaciError, ForgeCapability, InfrastructureFault
 from ekaci_core.bus import Wakeup
 from ekaci_core.model.review import ReviewState
 from ekaci_core.process.plain import one_line
@@ -188,7 +188,8 @@ class Reviewing:
             self._parts.log.warning("review_not_announced", review=record.id, reason=str(fault))
             return
         subject = self._parts.subject(record)
-        await self._parts.want(record, checks.waiting_for_approval(subject, wish.author))
+        has_buttons = ForgeCapability.CHECK_BUTTONS in forge.capabilities
+        await self._parts.want(record, checks.waiting_for_approval(subject, wish.author, has_buttons=has_buttons))
 
     async def _rejoin_shared(self) -> None:
         """Look again at commits of several pull requests of one of which there is news: it may count no more."""
@@ -207,6 +208,7 @@ class Reviewing:
             ended = checks.ended(subject, [post.check for post in posts], _WHY[record.state])
             if ended:
                 await store.want_checks(ended, now=now)
+                await self._parts.want_comment(record, ended)
                 self._parts.posted.wake()
         self._closed_until = now - LOOK_SECONDS  # times of the same second are looked at again: it changes nothing
 
