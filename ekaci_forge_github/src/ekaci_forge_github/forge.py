@@ -159,7 +159,8 @@ class GitHubForge:
 
     async def install_webhook(self, repository: RepositoryId, url: str) -> Finding:
         """Set the webhook of the App, which is one for all of its repositories."""
-        return await set_webhook(self._api, repository, url, self._config.webhook_secret)
+        del repository
+        return await set_webhook(self._api, url, self._config.webhook_secret)
 
     async def examine(self) -> Sequence[Finding]:
         """Compare what was granted with what is needed."""

@@ -5,23 +5,26 @@ https://docs.github.com/en/rest/apps/webhooks#update-a-webhook-configuration-for
 
 from __future__ import annotations
 
-from ekaci_core.api import Finding, RepositoryId, Secret
+from typing import Final
+
+from ekaci_core.api import Finding, Secret
 from ekaci_forge_github.api import Api
 from ekaci_forge_github.client import Call
 from ekaci_forge_github.faults import ApiFault
 from ekaci_forge_github.fields import Fields, Malformed
 
-_FEATURE = "everything that begins with an event"
+_SUBJECT: Final = "the App's webhook"
+_FEATURE: Final = "everything that begins with an event"
 
 
-async def set_webhook(api: Api, repository: RepositoryId, url: str, secret: Secret | None) -> Finding:
+async def set_webhook(api: Api, url: str, secret: Secret | None) -> Finding:
     """Have GitHub send the App's events to ``url``, signed; which events, only the App's page can say.
 
     Raises:
         ApiFault: no success.
     """
     if not secret:
-        return Finding(str(repository), well=False, text="no webhook secret is configured", feature=_FEATURE)
+        return Finding(_SUBJECT, well=False, text="no webhook secret is configured", feature=_FEATURE)
     before = Call("GET", "/app/hook/config")
     try:
         there = Fields((await api.app.call(before)).data).text("url", "") == url
@@ -29,5 +32,5 @@ async def set_webhook(api: Api, repository: RepositoryId, url: str, secret: Secr
         raise ApiFault(f"GitHub's answer is not understood: {error}", where=before.shown) from None
     body = {"url": url, "content_type": "json", "insecure_ssl": "0", "secret": secret.reveal()}
     await api.app.call(Call("PATCH", "/app/hook/config", body=body, repeatable=True))
-    said = "the App's webhook comes here already; its secret was set again" if there else "the App's webhook comes here"
-    return Finding(str(repository), well=True, text=said)
+    said = "comes here already; its secret was set again" if there else "comes here now"
+    return Finding(_SUBJECT, well=True, text=said)

@@ -254,7 +254,8 @@ class Forge(Protocol):
         """Have the events of a repository sent to ``url``, and say what became of it, for ``ekaci forge setup``.
 
         There is one afterwards, however often this is asked: one that is there already is corrected, its secret too.
-        Forges without `WEBHOOK_SETUP` say where it is done by hand.
+        Forges without `WEBHOOK_SETUP` say where it is done by hand. The subject of the finding is the repository, or
+        something larger where it was done for more at once.
         """
         ...
 

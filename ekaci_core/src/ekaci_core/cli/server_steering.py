@@ -1,4 +1,4 @@
-"""``ekaci approve``, ``approve-user``, ``approved-users``, ``resync-checks`` and ``forge check``."""
+"""``ekaci approve``, ``approve-user``, ``approved-users``, ``resync-checks`` and ``forge``."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def resync_checks(repository: str, number_or_sha: str, *, server: Path | None, f
 
 @click.group()
 def forge() -> None:
-    """Look at the forges of a running server."""
+    """Look at the forges of a running server, and have their events sent to it."""
 
 
 @forge.command()
@@ -104,6 +104,27 @@ def check(*, server: Path | None, form: str) -> int:
         write_document(answer)
     else:
         write_out("\n".join(_findings(answer)) if answer else "No forge is configured.")
+    return _status(answer)
+
+
+@forge.command()
+@click.argument("instance", required=False)
+@click.argument("repositories", nargs=-1, metavar="[OWNER/NAME]...")
+@click.option("--url", metavar="URL", help="Where forges reach the server  [default: its web.public_url].")
+@server_options
+def setup(
+    instance: str | None, repositories: tuple[str, ...], *, url: str | None, server: Path | None, form: str
+) -> int:
+    """Make the webhooks of repositories, or correct them: of INSTANCE, its id or host, or of all forges."""
+    answer = ask(server, "ForgeSetup", instance=instance, repositories=list(repositories), url=url)
+    if form == "json":
+        write_document(answer)
+    else:
+        write_out("\n".join(_findings(answer)) if answer else "No forge has webhooks here.")
+    return _status(answer)
+
+
+def _status(answer: list[Mapping[str, Any]]) -> int:
     if any(each["fault"] for each in answer):
         return EXIT_INFRASTRUCTURE
     return 0 if all(finding["well"] for each in answer for finding in each["findings"]) else _EXIT_MISSING

@@ -17,6 +17,7 @@ from ekaci_core.server.socket_hooks import list_hooks
 from ekaci_core.server.socket_looking import Looking
 from ekaci_core.server.socket_pushes import pushes, retry_pushes
 from ekaci_core.server.socket_requests import Request, parse_request
+from ekaci_core.server.socket_setup import forge_setup
 from ekaci_core.server.socket_starting import Starting
 from ekaci_core.server.socket_steering import Steering
 
@@ -60,6 +61,7 @@ class SocketAnswers:
             asked.RemoveApprovedUser: steering.remove_approved_user,
             asked.ApprovedUsers: steering.approved_users,
             asked.ForgeCheck: steering.forge_check,
+            asked.ForgeSetup: partial(forge_setup, services),
             asked.Poll: steering.poll,
             asked.ReloadCredentials: partial(reload_credentials, services),
             asked.RetryPushes: partial(retry_pushes, services),

@@ -155,6 +155,18 @@ class ForgeCheck:
 
 
 @attrs.frozen
+class ForgeSetup:
+    """Have events sent here: of all repositories of all instances, or of those that are named.
+
+    ``url`` is where forges reach the server, where that is not ``web.public_url``.
+    """
+
+    instance: str | None = None
+    repositories: tuple[str, ...] = ()
+    url: str | None = None
+
+
+@attrs.frozen
 class Poll:
     """Ask forges that are polled, now."""
 
@@ -243,6 +255,7 @@ Request = (
     | RemoveApprovedUser
     | ApprovedUsers
     | ForgeCheck
+    | ForgeSetup
     | Poll
     | Credentials
     | ReloadCredentials
