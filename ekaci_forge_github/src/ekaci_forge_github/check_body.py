@@ -12,8 +12,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ekaci_core.api import Annotation, Check, CheckStatus
+from ekaci_core.api.fields import clean
 from ekaci_forge_github.faults import one_line
-from ekaci_forge_github.fields import clean
 
 # The description says characters; what GitHub counts are bytes: https://github.com/github/docs/issues/35252
 TEXT_BYTES: Final = 65_535

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import attrs
 
+from ekaci_core.api.fields import Fields, Malformed
 from ekaci_forge_github.api import PAGE, Api
 from ekaci_forge_github.client import Call
 from ekaci_forge_github.faults import NOT_FOUND, UNPROCESSABLE, ApiFault
-from ekaci_forge_github.fields import Fields, Malformed
 
 MOST_ATTEMPTS: Final = 5
 """What was refused so often is not asked for again."""

@@ -26,8 +26,8 @@ from ekaci_core.api import (
     RerunRequested,
     WorkflowRequested,
 )
+from ekaci_core.api.fields import Fields, Malformed, loaded
 from ekaci_forge_github.faults import one_line
-from ekaci_forge_github.fields import Fields, Malformed, loaded
 from ekaci_forge_github.ownership import installation, installation_repositories, repository
 from ekaci_forge_github.pull_requests import pull_request_of
 

@@ -8,10 +8,10 @@ from typing import Final
 import attrs
 
 from ekaci_core.api import Finding
+from ekaci_core.api.fields import Fields, Malformed
 from ekaci_forge_github.api import PAGE, Api
 from ekaci_forge_github.client import Call
 from ekaci_forge_github.faults import ApiFault, one_line
-from ekaci_forge_github.fields import Fields, Malformed
 from ekaci_forge_github.uses import Granted, Use, covers, in_words
 
 

@@ -20,10 +20,10 @@ from ekaci_core.api import (
     PullRequestState,
     RepositoryId,
 )
+from ekaci_core.api.fields import Fields, Malformed
 from ekaci_forge_github.api import PAGE, Api
 from ekaci_forge_github.client import Call
 from ekaci_forge_github.faults import NOT_FOUND, ApiFault, NotInstalled
-from ekaci_forge_github.fields import Fields, Malformed
 from ekaci_forge_github.pull_requests import pull_request_of
 from ekaci_forge_github.reading import Reader
 from ekaci_forge_github.tokens import path_of

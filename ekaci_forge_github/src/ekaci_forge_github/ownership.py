@@ -17,8 +17,8 @@ from ekaci_core.api import (
     RepositoryChanged,
     RepositoryId,
 )
+from ekaci_core.api.fields import Fields, Malformed
 from ekaci_forge_github.faults import one_line
-from ekaci_forge_github.fields import Fields, Malformed
 
 _INSTALLATION: Final[Mapping[str, InstallationAction]] = {
     "created": InstallationAction.ADDED,

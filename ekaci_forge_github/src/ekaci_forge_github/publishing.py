@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 from ekaci_core.api import Check, EkaciError, InfrastructureFault, Published, PublishFailed, RepositoryId, UsageFault
+from ekaci_core.api.fields import Fields, Malformed
 from ekaci_forge_github.api import PAGE, Api
 from ekaci_forge_github.check_body import (
     ANNOTATIONS,
@@ -17,7 +18,6 @@ from ekaci_forge_github.check_body import (
 )
 from ekaci_forge_github.client import Call
 from ekaci_forge_github.faults import CONFLICT, GONE, NOT_FOUND, SERVER_ERROR, UNAUTHORIZED, ApiFault, one_line
-from ekaci_forge_github.fields import Fields, Malformed
 from ekaci_forge_github.tokens import path_of
 from ekaci_forge_github.uses import Use
 

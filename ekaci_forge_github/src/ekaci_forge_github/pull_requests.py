@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from ekaci_core.api import Person, PullRequest, PullRequestState, RepositoryId
-from ekaci_forge_github.fields import Fields
+from ekaci_core.api.fields import Fields
 
 # What GitHub shows for accounts that are gone: https://docs.github.com/en/rest/users
 GHOST: Final = Person("ghost", 10137)

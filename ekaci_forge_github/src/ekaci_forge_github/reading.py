@@ -10,10 +10,10 @@ from urllib.parse import quote
 import anyio
 
 from ekaci_core.api import CommitSha, Permission, Permissions, Person, PullRequest, RepositoryId
+from ekaci_core.api.fields import Fields, Malformed, clean, is_login
 from ekaci_forge_github.api import PAGE, Api
 from ekaci_forge_github.client import RAW, Call
 from ekaci_forge_github.faults import NOT_FOUND, ApiFault, NotInstalled
-from ekaci_forge_github.fields import Fields, Malformed, clean, is_login
 from ekaci_forge_github.pull_requests import pull_request_of
 from ekaci_forge_github.tokens import path_of
 from ekaci_forge_github.transport import TooLong

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 from ekaci_core.api import Finding, Secret
+from ekaci_core.api.fields import Fields, Malformed
 from ekaci_forge_github.api import Api
 from ekaci_forge_github.client import Call
 from ekaci_forge_github.faults import ApiFault
-from ekaci_forge_github.fields import Fields, Malformed
 
 _SUBJECT: Final = "the App's webhook"
 _FEATURE: Final = "everything that begins with an event"

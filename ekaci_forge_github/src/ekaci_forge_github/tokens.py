@@ -11,9 +11,9 @@ import anyio
 import attrs
 
 from ekaci_core.api import Clock, RepositoryId, Secret
+from ekaci_core.api.fields import Fields, Malformed
 from ekaci_forge_github.client import Call, Client, Reply
 from ekaci_forge_github.faults import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, UNPROCESSABLE, ApiFault, NotInstalled
-from ekaci_forge_github.fields import Fields, Malformed
 from ekaci_forge_github.keys import AppKeys
 from ekaci_forge_github.uses import Use, in_words
 

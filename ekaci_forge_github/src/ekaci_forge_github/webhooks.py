@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from ekaci_core.api import Received, Refused, Secret, WebhookRequest
-from ekaci_forge_github.fields import Fields, Malformed, loaded
+from ekaci_core.api.fields import Fields, Malformed, loaded
 
 _BAD_REQUEST: Final = 400
 _NOT_GENUINE: Final = 401

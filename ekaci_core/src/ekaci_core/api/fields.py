@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
-from ekaci_core.api import BadName, Branch, CommitSha, Person, RepositoryId
+from ekaci_core.model.errors import BadName
+from ekaci_core.model.forge import Branch, Person, RepositoryId
+from ekaci_core.model.ids import CommitSha
 
-# Accounts of enterprises have an underscore, those of apps end in [bot].
-_LOGIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(\[bot\])?")
+# Accounts of enterprises at GitHub have an underscore, those of its apps end in [bot].
+_LOGIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}(\[bot\])?")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_ENDS: Final = re.compile(r"[\t\r\n\u2028\u2029]+")
 _LARGEST_NUMBER: Final = 2**63 - 1
@@ -155,7 +157,7 @@ class Fields:
 
 
 def moment(text: str, where: str = "the time") -> float:
-    """Return a time as GitHub writes it, in seconds since the epoch.
+    """Return a time as forges write it, in seconds since the epoch.
 
     Raises:
         Malformed: it is no time.
