@@ -1,17 +1,12 @@
-"""Git over HTTP, by git's own program, behind GitHub's question for a token.
-
-https://git-scm.com/docs/git-http-backend
-"""
+"""Git over HTTP, by git's own program, behind GitHub's question for a token."""
 
 from __future__ import annotations
 
 import base64
-import os
 import re
-import subprocess
 from typing import Final
 
-import anyio.to_thread
+from tests.standins.git_backend import GitRequest, serve_git
 from tests.standins.github.exchange import Answer
 from tests.standins.github.records import Repository, Seen
 from tests.standins.github.world import World
@@ -35,30 +30,9 @@ async def answer_git(world: World, seen: Seen, query: str, body: bytes) -> Answe
         return refused or Answer(status=404, content=b"Repository not found.")
     if "git-receive-pack" in seen.path + query:
         return Answer(status=403, content=b"This stand-in takes no pushes.")
-    environment = {
-        "PATH": os.environ["PATH"],
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_PROJECT_ROOT": str(repository.folder),
-        "GIT_HTTP_EXPORT_ALL": "1",
-        "PATH_INFO": found[3],
-        "QUERY_STRING": query,
-        "REQUEST_METHOD": seen.method,
-        "CONTENT_TYPE": seen.headers.get("content-type", ""),
-        "CONTENT_LENGTH": str(len(body)),
-        "HTTP_CONTENT_ENCODING": seen.headers.get("content-encoding", ""),
-        "GIT_PROTOCOL": seen.headers.get("git-protocol", ""),
-        "REMOTE_ADDR": "127.0.0.1",
-    }
-    done = await anyio.to_thread.run_sync(lambda: _run(environment, body))
-    head, _, content = done.partition(b"\r\n\r\n")
-    headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
-    status = int(headers.pop("Status", "200").split()[0])
-    return Answer(status=status, content=content, headers={name.lower(): value for name, value in headers.items()})
-
-
-def _run(environment: dict[str, str], body: bytes) -> bytes:
-    return subprocess.run(["git", "http-backend"], env=environment, input=body, capture_output=True, check=True).stdout
+    asked = GitRequest(seen.method, found[3], query, seen.headers, body)
+    status, headers, content = await serve_git(repository.folder, asked)
+    return Answer(status=status, content=content, headers=headers)
 
 
 def _refused(world: World, repository: Repository | None, authorization: str) -> Answer | None:
