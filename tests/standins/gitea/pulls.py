@@ -164,3 +164,11 @@ def combined(call: Call) -> Answer:
         "url": "",
     }
     return Answer(body, headers=headers)
+
+
+@answers("issueGetCommentReactions", "read:issue")
+def reactions(call: Call) -> Answer:
+    """List reactions."""
+    shapes = call.world.shapes
+    found = [{"user": shapes.user(who), "content": what} for who, what in _comment(call).reactions]
+    return Answer(found)
