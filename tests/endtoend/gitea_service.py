@@ -28,6 +28,8 @@ class GiteaService(ServerProcess):
     process: subprocess.Popen[bytes] | None = None
     settings: str = ""
     grace_seconds: int = 1
+    evaluator: str = "nix"
+    mode: str = "webhook"
     url: str = ""
 
     def start(self) -> None:
@@ -37,6 +39,7 @@ class GiteaService(ServerProcess):
             f"""
 [[gitea_instances]]
 id = "test"
+mode = "{self.mode}"
 domain = "{parts.netloc}"
 scheme = "{parts.scheme}"
 permissions = {{ allow_all = false, allowed_repos = ["{self.place.octo.login}/*"] }}
@@ -44,8 +47,9 @@ permissions = {{ allow_all = false, allowed_repos = ["{self.place.octo.login}/*"
             address="127.0.0.1" if CALLBACK == "127.0.0.1" else "0.0.0.0",  # noqa: S104 - to be reached by Gitea
         )
         self.launched({"GITEA_TOKEN": self.place.ekaci.token, "GITEA_DOMAIN": parts.netloc, "WEBHOOK_SECRET": SECRET})
-        (told,) = self.set_up()
-        assert [each["well"] for each in told["findings"]] == [True], told
+        if self.mode == "webhook":
+            (told,) = self.set_up()
+            assert [each["well"] for each in told["findings"]] == [True], told
 
     def set_up(self) -> list[dict[str, Any]]:
         """Make the webhook, or correct it."""

@@ -174,3 +174,18 @@ def test_a_draft_that_becomes_ready_is_reviewed(service: GiteaService, tmp_path:
     there.touch()
     place.ada.ask("PATCH", f"{place.at}/pulls/{number}", title="A change")
     service.verdict(sha, "success")
+
+
+def test_a_server_that_gitea_cannot_reach_asks_for_news(service: GiteaService) -> None:
+    service.mode = "poll"
+    place = service.place
+    sha = place.push(place.ada, {"README.md": "words\n"}, branch="words")
+    number = place.open(place.ada, "words")
+    service.start()
+    service.verdict(sha, "success")
+    service.comment(number, "Merge", sha[:12])
+    asked = place.say(place.ada, number, "@eka-ci retry")
+    service.run("poll")
+    service.wait(lambda: place.signs(asked) == ["+1"])
+    service.wait(lambda: service.rounds(sha) == [2])
+    service.verdict(sha, "success")

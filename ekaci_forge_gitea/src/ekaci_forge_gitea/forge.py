@@ -32,6 +32,7 @@ from ekaci_forge_gitea.client import Client, Surroundings
 from ekaci_forge_gitea.config import GiteaConfig
 from ekaci_forge_gitea.faults import ApiFault
 from ekaci_forge_gitea.hooks import Hooks
+from ekaci_forge_gitea.news import News
 from ekaci_forge_gitea.publishing import Publisher
 from ekaci_forge_gitea.reading import Reader
 
@@ -44,7 +45,7 @@ WRITES_PER_HOUR: Final = 2400.0
 class GiteaForge:
     """One account at one instance."""
 
-    capabilities = frozenset({ForgeCapability.REACTIONS, ForgeCapability.WEBHOOK_SETUP})
+    capabilities = frozenset({ForgeCapability.REACTIONS, ForgeCapability.NEWS, ForgeCapability.WEBHOOK_SETUP})
 
     def __init__(self, config: GiteaConfig, around: Surroundings, client: Client) -> None:
         """Take what is open."""
@@ -52,6 +53,7 @@ class GiteaForge:
         self._around = around
         self._client = client
         self._reader = Reader(client, around.addresses.host, around.clock, around.log)
+        self._news = News(client, self._reader, around.log)
         self._publisher = Publisher(client)
         self._hooks = Hooks(client)
 
@@ -146,6 +148,11 @@ class GiteaForge:
         """Return none: Gitea keeps a log of deliveries, and shows it to people alone."""
         del since, known
         return ()
+
+    async def news(self, repository: RepositoryId, *, since: float) -> Sequence[ForgeEvent]:
+        """Ask what happened in a repository."""
+        self._check_host(repository)
+        return await self._news.since(repository, since)
 
     async def install_webhook(self, repository: RepositoryId, url: str) -> Finding:
         """Have the events of a repository sent here."""

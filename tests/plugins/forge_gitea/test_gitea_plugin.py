@@ -61,7 +61,8 @@ def test_the_plugin_registers_one_type() -> None:
 
 
 def test_it_can_do_what_gitea_can() -> None:
-    assert GiteaForge.capabilities == {ForgeCapability.REACTIONS, ForgeCapability.WEBHOOK_SETUP}
+    can = {ForgeCapability.REACTIONS, ForgeCapability.NEWS, ForgeCapability.WEBHOOK_SETUP}
+    assert GiteaForge.capabilities == can
 
 
 @pytest.mark.parametrize(

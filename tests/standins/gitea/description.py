@@ -96,8 +96,7 @@ class Description:
         yield from (f"unknown query parameter {name!r}" for name in query.keys() - operation.query.keys())
         for name, member in operation.query.items():
             if name in query:
-                value: object = int(query[name]) if member.type == "number" and query[name].isdecimal() else query[name]
-                yield from self.faults(member.type, value, f"query parameter {name}")
+                yield from self.faults(member.type, _typed(member.type, query[name]), f"query parameter {name}")
         if body is None:
             if operation.body_required:
                 yield "the body is missing"
@@ -144,6 +143,14 @@ class Description:
                     yield f"{place}.{name} is no time"
             elif member.required:
                 yield f"{place} lacks {name!r}"
+
+
+def _typed(kind: str, text: str) -> object:
+    if kind == "number" and text.isdecimal():
+        return int(text)
+    if kind == "boolean" and text in ("true", "false"):
+        return text == "true"
+    return text
 
 
 def _is(kind: str, value: object) -> bool:

@@ -69,6 +69,26 @@ def repository(call: Call) -> Answer:
     return Answer(call.world.shapes.repository(call.place, call.caller))
 
 
+@answers("repoGetBranch", "read:repository")
+def branch(call: Call) -> Answer:
+    """Describe a branch."""
+    sha = Bare(call.place.folder).branches().get(call.parameters["branch"])
+    if sha is None:
+        raise Problem(404, "The target couldn't be found.")
+    return Answer({"name": call.parameters["branch"], "commit": {"id": sha, "message": ""}, "protected": False})
+
+
+@answers("repoGetSingleCommit", "read:repository")
+def commit(call: Call) -> Answer:
+    """Describe a commit."""
+    bare = Bare(call.place.folder)
+    sha = bare.sha(call.parameters["sha"])
+    if sha is None:
+        raise Problem(404, "The target couldn't be found.")
+    parents = bare("rev-list", "--parents", "-n", "1", sha).split()[1:]
+    return Answer({"sha": sha, "parents": [{"sha": each} for each in parents]})
+
+
 @answers("createFork", "write:repository")
 def fork(call: Call) -> Answer:
     """Fork a repository."""

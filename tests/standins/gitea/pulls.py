@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.standins.gitea.exchange import Call, Problem, answers
-from tests.standins.gitea.records import Comment, Status
+from tests.standins.gitea.records import Comment, Status, moment
 from tests.standins.github.exchange import Answer
 from tests.standins.github.git import Bare
 
@@ -17,7 +17,9 @@ def pulls(call: Call) -> Answer:
     """List pull requests, the newest first unless told otherwise."""
     wanted = call.query.get("state", "open")
     found = [each for each in call.place.pulls.values() if wanted in ("all", each.state)]
-    if call.query.get("sort") != "oldest":
+    if call.query.get("sort") == "recentupdate":
+        found.sort(key=lambda each: -each.updated_at)
+    elif call.query.get("sort") != "oldest":
         found.reverse()
     page, headers = call.page(found)
     return Answer([call.world.shapes.pull(call.place, each) for each in page], headers=headers)
@@ -70,6 +72,15 @@ def comments(call: Call) -> Answer:
     found = [each for each in call.place.comments.values() if each.number == number]
     shown = [call.world.shapes.comment(call.place, each) for each in found]
     return Answer(shown, headers={"x-total-count": str(len(shown))})
+
+
+@answers("issueGetRepoComments", "read:issue")
+def all_comments(call: Call) -> Answer:
+    """List the comments of a repository that changed after a time."""
+    since = call.query.get("since", "")
+    found = [each for each in call.place.comments.values() if moment(each.updated_at) >= since]
+    page, headers = call.page(found)
+    return Answer([call.world.shapes.comment(call.place, each) for each in page], headers=headers)
 
 
 @answers("issueCreateComment", "write:issue")
