@@ -99,6 +99,11 @@ class GiteaForge:
         self._check_host(repository)
         return await self._reader.permission(repository, person)
 
+    async def person(self, repository: RepositoryId, login: str) -> Person | None:
+        """Ask who has a login now."""
+        self._check_host(repository)
+        return await self._reader.person(login)
+
     async def read_file(self, repository: RepositoryId, path: str, sha: CommitSha) -> bytes | None:
         """Read a file at a commit. One of more than 1 MiB is logged, and as good as none."""
         self._check_host(repository)

@@ -109,6 +109,20 @@ class Reader:
         except Malformed as error:
             raise strange(error, call) from None
 
+    async def person(self, login: str) -> Person | None:
+        """Ask who has a login now; None where nobody has."""
+        if not is_login(login):
+            return None
+        call = Call("GET", f"/users/{quote(login, safe='')}")
+        try:
+            return Fields({"user": (await self._client.call(call)).data}).person("user")
+        except ApiFault as fault:
+            if fault.status == NOT_FOUND:
+                return None
+            raise
+        except Malformed as error:
+            raise strange(error, call) from None
+
     async def permission(self, repository: RepositoryId, person: Person) -> Permission:
         """Ask what a person may do; an answer counts for five minutes."""
         if not is_login(person.login):

@@ -45,6 +45,15 @@ def current(call: Call) -> Answer:
     return Answer(call.world.shapes.user(call.caller))
 
 
+@answers("userGet", "read:user")
+def user(call: Call) -> Answer:
+    """Describe an account."""
+    found = call.world.accounts.get(call.parameters["username"].lower())
+    if found is None:
+        raise Problem(404, "user redirect does not exist")
+    return Answer(call.world.shapes.user(found))
+
+
 @answers("userCurrentListRepos", "read:repository read:user")
 def my_repositories(call: Call) -> Answer:
     """List what the account owns or was made a collaborator of."""
