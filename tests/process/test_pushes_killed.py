@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -22,19 +23,10 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 KILLS = 6
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "tests.process.pushes.pusher", str(folder)])
-
-
-def killed_after(folder: Path, count: int) -> None:
-    """Kill a process once the cache has so many paths."""
-    with start(folder) as process:
-        until = time.monotonic() + 60
-        while len(list((folder / "cache").iterdir())) < count:
-            assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.002)
-        process.kill()
+def push(folder: Path, last: int = -1) -> int:
+    """Push, and be killed once the cache has the last of these; returns the exit status."""
+    argv = [sys.executable, "-m", "tests.process.pushes.pusher", str(folder), str(last)]
+    return subprocess.run(argv, check=False, timeout=100).returncode
 
 
 async def test_pushes_outlive_any_number_of_kills(tmp_path: Path) -> None:
@@ -47,15 +39,14 @@ async def test_pushes_outlive_any_number_of_kills(tmp_path: Path) -> None:
         assert await store.want_pushes(wanted, now=time.time()) == COUNT
     done = list[int]()
     for kill in range(1, KILLS + 1):
-        killed_after(tmp_path, kill * COUNT // (KILLS + 2))
+        assert push(tmp_path, kill * COUNT // (KILLS + 2)) == -signal.SIGKILL
         async with open_store(tmp_path / "db") as store:
             counts = (await store.count_pushes())["one"]
             done.append(counts.get(PushState.DONE, 0) + counts.get(PushState.PRESENT, 0))
             assert sum(counts.values()) == COUNT
     assert done == sorted(done)
     assert 0 < done[-1] < COUNT, "it was killed in the middle"
-    with start(tmp_path) as process:
-        assert process.wait(60) == 0
+    assert push(tmp_path) == 0
     async with open_store(tmp_path / "db") as store:
         assert (await store.count_pushes())["one"].keys() <= {PushState.DONE, PushState.PRESENT}
     times = Counter(len(each.read_text().splitlines()) for each in (tmp_path / "cache").iterdir())

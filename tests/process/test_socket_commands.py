@@ -185,6 +185,8 @@ def test_what_the_commands_say_without_a_forge(server: Server) -> None:
     assert "builder" in server.run("status")
     assert server.json("prs") == server.json("jobs", "abcdef12") == server.json("deliveries", "list") == []
     assert server.json("approved-users") == server.json("forge", "check") == []
+    assert server.json("forge", "setup") == []
+    assert "no forge 'nowhere' is configured" in server.run("forge", "setup", "nowhere", expected=2)
     assert server.json("hooks") == server.json("hooks", "list", "--state", "failed") == []
     assert "No hook was run" in server.run("hooks", "list")
     assert server.json("forge", "setup") == []

@@ -8,7 +8,7 @@ import anyio
 import attrs
 import pytest
 
-from ekaci_core.api import CommitSha, ForgeCapability
+from ekaci_core.api import Branch, CommitSha, ForgeCapability
 from ekaci_core.model.review import Occasion, ReviewState
 from ekaci_core.reporting.check_results import MAX_FAILED_STATUSES
 from ekaci_core.testing.scripted_forge import ScriptedForge
@@ -98,3 +98,38 @@ async def test_what_is_no_pull_request_gets_no_comment(statuses: Origin, tmp_pat
         await server.reaches(await server.ask(wish), ReviewState.DONE)
         await server.published(VERDICT, head)
         assert not statuses.forge.comments
+
+
+async def test_two_pull_requests_with_one_commit_have_their_own_comments(statuses: Origin, tmp_path: Path) -> None:
+    statuses.git("branch", "other")
+    statuses.git("switch", "--quiet", "--create", "change")
+    head = statuses.commit("It fails", {"pkgs/bad.nix": failing("bad")})
+    async with served(statuses, tmp_path) as server:
+        wishes = [statuses.pull_request(7, head), attrs.evolve(statuses.pull_request(8, head), base=Branch("other"))]
+        for wish in wishes:
+            await server.reaches(await server.ask(wish), ReviewState.DONE)
+        with anyio.fail_after(20):
+            while any(  # noqa: ASYNC110 - the database tells nobody
+                post.sent != post.version for post in await server.store.posts_at(statuses.id, head)
+            ):
+                await anyio.sleep(0.02)
+        comments = statuses.forge.comments
+        assert sorted(name.partition("/")[0] for name in comments) == ["7", "8"]
+        assert all("Do not merge" in text for text in comments.values())
+
+
+async def test_what_nobody_waits_for_any_more_is_not_said_to_be_under_way(statuses: Origin, tmp_path: Path) -> None:
+    statuses.git("switch", "--quiet", "--create", "change")
+    head = statuses.commit("It is slow", {"pkgs/slow.nix": failing("slow").replace("exit 1", "/bin/sleep 300")})
+    async with served(statuses, tmp_path) as server:
+        review = await server.ask(statuses.pull_request(7, head))
+        await server.attempts(1)
+        now = server.parts.clock.now()
+        await server.store.change_review(
+            review, ReviewState.CLOSED, expected=set(ReviewState), detail="closed", now=now
+        )
+        server.reviewing.wake()
+        with anyio.fail_after(20):
+            while "Nobody waits" not in "".join(statuses.forge.comments.values()):  # noqa: ASYNC110 - as above
+                await anyio.sleep(0.02)
+        assert len(statuses.forge.comments) == 1

@@ -23,6 +23,7 @@ PERMISSION_SECONDS: Final = 300.0
 _MOST_PERMISSIONS: Final = 10_000
 _AT_ONCE: Final = 8
 _NEW_COMMIT_SECONDS: Final = 1.0
+_LONGEST_LOGIN: Final = 100
 
 _PERMISSIONS: Final[Mapping[str, Permission]] = {
     "admin": Permission.ADMIN,
@@ -119,7 +120,7 @@ class Reader:
 
     async def permission(self, repository: RepositoryId, person: Person) -> Permission:
         """Ask what a person may do; an answer counts for five minutes."""
-        if not is_login(person.login):
+        if not _is_login(person.login):
             return Permission.NONE
         key = (repository.path.lower(), person.id)
         now = self._api.clock.monotonic()
@@ -150,7 +151,7 @@ class Reader:
 
     async def person(self, repository: RepositoryId, login: str) -> Person | None:
         """Ask who has a login now."""
-        if not is_login(login):
+        if not _is_login(login):
             return None
         call = Call("GET", f"/users/{quote(login, safe='')}")
         try:
@@ -246,6 +247,10 @@ def permission_of(described: Fields, person: Person) -> Permission:
     role = _PERMISSIONS.get(described.text("role_name", ""), base)
     finer = {(Permission.WRITE, Permission.MAINTAIN), (Permission.READ, Permission.TRIAGE)}
     return role if (base, role) in finer else base
+
+
+def _is_login(text: str) -> bool:
+    return len(text) <= _LONGEST_LOGIN and is_login(text)
 
 
 def _contents_path(repository: RepositoryId, path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -21,9 +22,10 @@ COUNT = 1200
 
 @attrs.frozen
 class FolderCache:
-    """A file for each path, with a line for each time that it was pushed."""
+    """A file for each path, with a line for each time that it was pushed; with the ``last`` its process is killed."""
 
     folder: Path
+    last: int = -1
 
     async def missing(self, paths: Collection[StorePath]) -> frozenset[StorePath]:
         """See `Cache`."""
@@ -37,6 +39,8 @@ class FolderCache:
             file = os.open(self.folder / path.base_name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.write(file, b"pushed\n")
             os.close(file)
+            if path == store_path(f"p{self.last:05}"):
+                os.kill(os.getpid(), signal.SIGKILL)
         return dict.fromkeys(request.paths, Pushed())
 
 
@@ -48,13 +52,13 @@ def paths() -> ScriptedPaths:
     return made
 
 
-async def main(folder: Path) -> None:
-    """Push until nothing waits."""
+async def main(folder: Path, last: int) -> None:
+    """Push until nothing waits, or until the last is there."""
     clock, log = RealClock(), SilentLogger()
     async with open_store(folder / "db") as store:
         auditing = Auditing(store, clock, log)
         parts = PushParts(store, paths(), auditing, clock, log, folder / "logs", 300.0)
-        pushing = Pushing([OpenCache(CacheRule(id="one"), FolderCache(folder / "cache"))], parts)
+        pushing = Pushing([OpenCache(CacheRule(id="one"), FolderCache(folder / "cache", last))], parts)
         await pushing.resume()
         async with anyio.create_task_group() as tasks:
             for loop in pushing.loops:
@@ -65,4 +69,4 @@ async def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main, Path(sys.argv[1]))
+    anyio.run(main, Path(sys.argv[1]), int(sys.argv[2]))
