@@ -62,6 +62,16 @@ def test_a_package_that_builds_may_be_merged(service: GiteaService) -> None:
     service.wait(lambda: json.loads(service.run("prs", place.path)) == [])
 
 
+def test_what_happened_while_the_server_was_away_is_asked_for_when_it_starts(service: GiteaService) -> None:
+    service.start()
+    place = service.place
+    service.stop()
+    sha = place.push(place.ada, {"pkgs/late.nix": package("late")}, branch="late")
+    place.open(place.ada, "late")
+    service.start()
+    service.verdict(sha, "success")
+
+
 def test_what_fails_newly_is_told_and_the_comment_follows_the_pull_request(service: GiteaService) -> None:
     service.start()
     place = service.place

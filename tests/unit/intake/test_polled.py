@@ -26,7 +26,7 @@ from ekaci_core.api import (
     RepositoryId,
 )
 from ekaci_core.intake.polled import NEWS_KIND, NotNews, event_of, name_of, payload_of
-from ekaci_core.intake.polling import Polling
+from ekaci_core.intake.polling import Polled, Polling
 from ekaci_core.registry.open_forge import OpenForge
 from ekaci_core.store import Store, open_store
 from ekaci_core.testing.builders import RealClock
@@ -98,8 +98,8 @@ class Desk:
         self.store = store
         self.woken = 0
         self.stored = anyio.Event()
-        self.at = OpenForge("scripted", "mine", self.forge)
-        self.polling = Polling(store, [(self.at, 3600.0)], clock=RealClock(), log=log, stored=self._wake)
+        self.at = Polled(OpenForge("scripted", "mine", self.forge), 3600.0)
+        self.polling = Polling(store, [self.at], clock=RealClock(), log=log, stored=self._wake)
 
     def _wake(self) -> None:
         self.woken += 1
@@ -117,6 +117,16 @@ async def test_what_was_told_before_is_dropped(store: Store, log: RecordingLog) 
     await desk.polling.ask(desk.at, since)
     assert desk.woken == 2
     assert [event_of(each.payload) for each in await store.pending_deliveries(limit=9)][2:] == desk.forge.happened
+
+
+async def test_of_a_forge_that_tells_by_webhooks_no_command_is_obeyed_again(store: Store, log: RecordingLog) -> None:
+    desk = Desk(store, log)
+    desk.forge.happened = EVENTS[:3]
+    await desk.polling.ask(attrs.evolve(desk.at, told=True), {})
+    told = [event_of(each.payload) for each in await store.pending_deliveries(limit=9)]
+    assert told == EVENTS[:1]
+    await desk.polling.ask(desk.at, {})
+    assert len(await store.pending_deliveries(limit=9)) == 3
 
 
 async def test_a_forge_that_does_not_answer_is_asked_again_and_at_once_where_somebody_says_so(

@@ -17,6 +17,7 @@ from ekaci_core.api import (
     UsageFault,
 )
 from ekaci_core.config.entries import ForgeEntry
+from ekaci_core.intake.polling import CATCH_UP_SECONDS, Polled
 from ekaci_core.registry import Instances, Kind, Registry
 from ekaci_core.registry.open_forge import OpenForge
 
@@ -27,17 +28,17 @@ LEAST_POLL_SECONDS: Final = 5
 class Forges:
     """All that are open, in the order of the configuration.
 
-    ``paths`` says where which types' webhooks arrive, and ``polled`` who is asked instead, and how often in seconds.
+    ``paths`` says where which types' webhooks arrive, and ``polled`` who is asked what happened.
     """
 
     instances: Sequence[OpenForge] = ()
-    polled: Sequence[tuple[OpenForge, float]] = ()
+    polled: Sequence[Polled] = ()
     paths: Mapping[str, Sequence[OpenForge]] = attrs.field(factory=dict)
 
     @property
     def told(self) -> Sequence[OpenForge]:
         """Those that tell us by webhooks."""
-        asked = {id(each) for each, _ in self.polled}
+        asked = {id(each.at) for each in self.polled if not each.told}
         return tuple(each for each in self.instances if id(each) not in asked)
 
     def serving(self, repository: RepositoryId, branch: Branch | None = None) -> Forge | None:
@@ -70,7 +71,7 @@ async def open_forges(registry: Registry, instances: Instances, entries: Sequenc
     """
     types = {(found := registry.forge_type(name)).table: (name, found) for name in registry.names(Kind.FORGE)}
     opened: list[OpenForge] = []
-    polled: list[tuple[OpenForge, float]] = []
+    polled: list[Polled] = []
     for entry in entries:
         name = types[entry.table][0] if entry.table in types else entry.table
         forge = await instances.forge(name, entry.config)
@@ -78,11 +79,18 @@ async def open_forges(registry: Registry, instances: Instances, entries: Sequenc
         opened.append(each)
         if entry.config.mode is ForgeMode.POLL:
             _check_polled(forge, entry)
-            polled.append((each, float(entry.config.poll_seconds)))
+            polled.append(Polled(each, float(entry.config.poll_seconds)))
+        elif _misses(forge):
+            polled.append(Polled(each, CATCH_UP_SECONDS, told=True))
     forges = Forges(tuple(opened), tuple(polled))
     kinds = [(name, found.webhook_path) for name, found in types.values() if found.webhook_path is not None]
     paths = {path: [each for each in forges.told if each.type == name] for name, path in kinds}
     return attrs.evolve(forges, paths=paths)
+
+
+def _misses(forge: Forge) -> bool:
+    """Whether what it told while nobody listened can be found out only by asking what happened."""
+    return ForgeCapability.NEWS in forge.capabilities and ForgeCapability.DELIVERY_LOG not in forge.capabilities
 
 
 def _check_polled(forge: Forge, entry: ForgeEntry) -> None:
