@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from ekaci_core.api import Forge, PluginContext
+from ekaci_core.api import CredentialUse, Forge, Lease, PluginContext, Secret
 from ekaci_core.builtin.nix_programs import NixCommands
 from ekaci_core.builtin.programs import ProgramCommands
 from ekaci_core.testing.builders import RealClock
@@ -89,6 +89,27 @@ class Counting:
         """Run one."""
         self.started.append((list(argv), dict(options["environment"])))
         return await ProgramCommands().run(argv, **options)
+
+
+@attrs.frozen
+class Held:
+    """Credentials that are there: source and resolver in one."""
+
+    secrets: Mapping[str, Secret]
+
+    async def open(self, use: CredentialUse, *, purpose: str) -> Held:
+        """Return them for any use."""
+        del use, purpose
+        return self
+
+    async def resolve(self) -> Lease:
+        """Return them."""
+        return Lease(self.secrets)
+
+    async def renew(self, refused: Lease | None = None) -> Lease:
+        """Return the same."""
+        del refused
+        return Lease(self.secrets)
 
 
 def context_of(log: RecordingLogger, **changes: Any) -> PluginContext:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 
 import pytest
-from tests.plugins.ekaci_forge_git.bare import Bare, Counting, context_of, opened
+from tests.plugins.ekaci_forge_git.bare import Bare, Counting, Held, context_of, opened
 
 from ekaci_core.api import (
     BranchPushed,
+    CredentialUse,
     Forge,
     ForgeMode,
     InfrastructureFault,
+    Permission,
+    Person,
     PullRequest,
     PullRequestChanged,
     PullRequestState,
+    Secret,
     UsageFault,
 )
 from ekaci_core.testing.forge_laboratory import RecordingLogger
@@ -242,3 +247,58 @@ async def test_other_addresses_are_refused(url: str) -> None:
 async def test_it_can_only_be_polled() -> None:
     with pytest.raises(UsageFault, match="no webhooks"):
         Remote.of(GitRemoteConfig(id="p", url="/srv/a", mode=ForgeMode.WEBHOOK), "here")
+
+
+@pytest.mark.parametrize("names", [("token",), ("username", "password")])
+async def test_secrets_reach_git_through_its_environment(
+    tmp_path: Path, log: RecordingLogger, names: tuple[str, ...]
+) -> None:
+    programs = Counting()
+    held = Held({name: Secret(f"{name}-canary") for name in names})
+    context = context_of(log, programs=programs, credentials=held)
+    url = "https://127.0.0.1:1/packages.git"  # nobody listens
+    async with opened(url, tmp_path / "cache", context, credentials=CredentialUse("held")) as forge:
+        with pytest.raises(InfrastructureFault) as caught:
+            await pulls(forge)
+        assert "canary" not in str(caught.value)
+    words, variables = programs.started[-1]
+    assert "ls-remote" in words
+    assert not any("canary" in word for each, _ in programs.started for word in each)
+    value = variables["GIT_CONFIG_VALUE_0"]
+    assert isinstance(value, Secret)
+    pair = base64.b64decode(value.reveal().removeprefix("Authorization: Basic ")).decode()
+    assert pair == ("username-canary:password-canary" if len(names) > 1 else "x-access-token:token-canary")
+    files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert files
+    assert not any(value.reveal().encode() in path.read_bytes() for path in files)
+
+
+async def test_passwords_are_not_for_ssh(tmp_path: Path, log: RecordingLogger) -> None:
+    context = context_of(log, credentials=Held({}))
+    with pytest.raises(UsageFault, match="https alone"):
+        async with opened("git@example.org:a", tmp_path, context, credentials=CredentialUse("held")):
+            pass
+
+
+async def test_ssh_is_told_the_key_by_the_environment(tmp_path: Path, log: RecordingLogger) -> None:
+    programs = Counting()
+    context = context_of(log, programs=programs)
+    key = str(tmp_path / "a key")
+    async with opened("ssh://git@127.0.0.1:1/packages.git", tmp_path / "cache", context, ssh_key=key) as forge:
+        with pytest.raises(InfrastructureFault):
+            await pulls(forge)
+    words, variables = programs.started[-1]
+    assert f"'{key}'" in variables["GIT_SSH_COMMAND"]
+    assert not any(key in word for word in words)
+
+
+async def test_who_may_write(bare: Bare, tmp_path: Path, log: RecordingLogger) -> None:
+    bare.push("pr/one", "First", onto=bare("rev-parse", "main"))
+    async with opened(bare, tmp_path / "cache", context_of(log)) as forge:
+        (repository,) = await forge.repositories()
+        author = (await pulls(forge))["pr/one"].author
+        assert await forge.permission(repository, author) is Permission.WRITE
+        assert await forge.person(repository, author.login) == author
+        assert await forge.person(repository, "nobody") is None
+        for stranger in (Person(author.login, 1), Person("a/b", author.id), Person("", author.id)):
+            assert await forge.permission(repository, stranger) is Permission.NONE

@@ -36,7 +36,7 @@ from ekaci_core.api import (
 from ekaci_forge_git.cache import Cache, ref_of
 from ekaci_forge_git.config import GitRemoteConfig
 from ekaci_forge_git.looking import Looking
-from ekaci_forge_git.memory import is_made_here
+from ekaci_forge_git.memory import is_made_here, person_of
 from ekaci_forge_git.notes import Notes
 from ekaci_forge_git.posting import NotTaken, Posting
 
@@ -49,7 +49,8 @@ _NO_WEBHOOKS: Final = 404
 class GitForge:
     """One remote."""
 
-    capabilities = frozenset({ForgeCapability.NEWS})
+    # A check comes with its text, which a note keeps; a comment in its place would have nowhere to stand.
+    capabilities = frozenset({ForgeCapability.NEWS, ForgeCapability.CHECK_RUNS})
 
     def __init__(
         self, config: GitRemoteConfig, cache: Cache, looking: Looking, notes: Notes | None, posting: Posting | None
@@ -106,6 +107,12 @@ class GitForge:
         mine = self.serves(repository) and is_made_here(person)
         return Permission.WRITE if mine else Permission.NONE
 
+    async def person(self, repository: RepositoryId, login: str) -> Person | None:
+        """Find an author of a commit that is under review; there are no other accounts."""
+        self._must_be_mine(repository)
+        authors = (person_of(each.author) for each in self._cache.memory.changes.values())
+        return next((each for each in authors if each.login == login), None)
+
     async def read_file(self, repository: RepositoryId, path: str, sha: CommitSha) -> bytes | None:
         """Read a file of the copy; a commit that is not there yet is looked for."""
         self._must_be_mine(repository)
@@ -155,6 +162,10 @@ class GitForge:
         """Refuse: there is no place for comments."""
         return PublishFailed("a plain repository has no comments")
 
+    async def find_comment(self, repository: RepositoryId, number: int, mark: str) -> str | None:  # noqa: ARG002
+        """There are no comments."""
+        return None
+
     async def react(self, repository: RepositoryId, comment: int, *, accepted: bool) -> None:
         """Do nothing: there are no comments."""
 
@@ -177,6 +188,11 @@ class GitForge:
             elif pull.updated_at > since:
                 found.append(PullRequestChanged(PullRequestAction.CLOSED, pull, pull.author))
         return found
+
+    async def install_webhook(self, repository: RepositoryId, url: str) -> Finding:  # noqa: ARG002
+        """There are none to make."""
+        text = "it is polled; a hook post-receive that runs `ekaci poll` has it asked at once"
+        return Finding(str(repository), well=True, text=text)
 
     async def examine(self) -> Sequence[Finding]:
         """Say whether the remote can be fetched."""
