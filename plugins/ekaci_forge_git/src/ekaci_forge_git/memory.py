@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from ekaci_core.api import Branch, CommitSha, Person, PullRequest, PullRequestState, RepositoryId
+from ekaci_core.api import BadName, Branch, CommitSha, Person, PullRequest, PullRequestState, RepositoryId
 
 KEPT_SECONDS: Final = 30 * 86_400.0
 """How long a branch that is gone is remembered."""
@@ -175,7 +175,7 @@ def read(text: bytes) -> Memory:
             before and CommitSha.parse(before),
             {each.branch: each for each in changes},
         )
-    except (LookupError, TypeError, AttributeError) as error:
+    except (BadName, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"not what this version writes: {type(error).__name__}") from None
 
 
