@@ -13,7 +13,8 @@ from typing import Any
 
 import attrs
 import pytest
-from tests.endtoend.service import SERVER, package_set
+from tests.endtoend.server_process import SERVER
+from tests.endtoend.service import package_set
 from tests.plugins.ekaci_forge_git.bare import PEOPLE
 
 pytestmark = [pytest.mark.nix, pytest.mark.timeout(300)]
