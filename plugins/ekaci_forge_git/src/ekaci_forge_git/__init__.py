@@ -1,0 +1,1 @@
+"""Any repository that git can fetch, as a forge for EkaCI."""
