@@ -171,11 +171,13 @@ def _giving_way() -> Iterator[None]:
 @contextmanager
 def _telling(log: Logger) -> Iterator[None]:
     logger, handler = logging.getLogger("uvicorn.error"), _ToLog(log)
-    before = logger.propagate
+    before = logger.propagate, logger.level
     logger.propagate = False
+    logger.setLevel(logging.WARNING)  # another server of this process may have silenced it
     logger.addHandler(handler)
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.propagate = before
+        logger.propagate = before[0]
+        logger.setLevel(before[1])
